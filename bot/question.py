@@ -1,0 +1,74 @@
+"""What a question asks for: its kind, its names, its words."""
+
+import re
+from dataclasses import dataclass
+
+from bot.errors import QuestionError
+from bot.lexicon import Kind, lexicon
+from corpus.fold import fold
+from corpus.words import Segmenter, Word, names
+
+LONGEST = 2000
+"""Characters. Longer questions are refused, never cut in silence."""
+
+_QUOTED = re.compile(r"[《「『“\"]([^》」』”\"]{1,40})[》」』”\"]")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that stands alone, taken apart.
+
+    Attributes:
+        text: As it is searched.
+        kind: What sort of answer it wants.
+        words: Its words in order, question words included.
+        content: Folded words that an answer should speak of, without repeats, in order.
+        names: Folded Latin names and quoted titles, which an answer must speak of.
+    """
+
+    text: str
+    kind: Kind
+    words: tuple[Word, ...]
+    content: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def check(text: str) -> str:
+    """Return `text` without the white space around it.
+
+    Raises:
+        QuestionError: It is empty, has no letter or digit, is too long or is not valid text.
+    """
+    stripped = text.strip()
+    if len(stripped) > LONGEST:
+        raise QuestionError(
+            code="too_long", reason=f"{len(stripped)} characters, at most {LONGEST}"
+        )
+    if not any(character.isalnum() for character in stripped):
+        raise QuestionError(code="empty", reason="no letter, digit or Chinese character in it")
+    try:
+        stripped.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise QuestionError(code="broken", reason=f"broken character at {error.start}") from error
+    return stripped
+
+
+def kind_of(text: str) -> Kind:
+    """Return the kind of a question by its wording, `what` where nothing tells."""
+    folded = fold(text)
+    return next((kind for kind, pattern in lexicon().kinds if pattern.search(folded)), "what")
+
+
+def understand(text: str, segmenter: Segmenter) -> Question:
+    """Take a checked question apart."""
+    words = segmenter.words(text)
+    content = dict.fromkeys(word.text for word in words if word.text not in lexicon().asking)
+    quoted = [fold(match.group(1)) for match in _QUOTED.finditer(text)]
+    latin = [name.text for name in names(text) if name.text not in lexicon().asking]
+    return Question(
+        text=text,
+        kind=kind_of(text),
+        words=tuple(words),
+        content=tuple(content),
+        names=tuple(dict.fromkeys([*latin, *quoted])),
+    )

@@ -1,0 +1,93 @@
+"""Conversations that are never written down, for those who switch storing them off."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from bot.answer import Turn
+from bot.conversations import REMEMBERED, Conversation, KeptTurn, Vote, new_id
+from bot.errors import SessionNotFoundError, TurnNotFoundError
+from index.database import now
+
+SESSIONS = 1000
+"""Kept at most; the one that was not used for longest goes first."""
+
+
+@dataclass(slots=True)
+class _Held:
+    conversation: Conversation
+    used_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class UnstoredConversations:
+    """`Conversations` in the memory of this process, gone with it. Safe to share by threads."""
+
+    def __init__(self, sessions: int = SESSIONS) -> None:
+        """Keep up to `sessions` of them, with the turns that a question can lean on."""
+        self._sessions = sessions
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def start(self, collection: str) -> str:
+        """Begin a session and return its id, 192 random bits."""
+        session_id = new_id()
+        with self._lock:
+            self._held[session_id] = _Held(Conversation(session_id, collection, now(), ()))
+            while len(self._held) > self._sessions:
+                self._held.popitem(last=False)
+        return session_id
+
+    def turns(self, session_id: str, collection: str) -> tuple[Turn, ...]:
+        """Return the last `REMEMBERED` turns, oldest first."""
+        found = self.get(session_id)
+        if found.collection != collection:
+            raise SessionNotFoundError(session_id)
+        return tuple(kept.turn for kept in found.turns)
+
+    def add(self, session_id: str, turn: Turn, *, turn_id: str) -> None:
+        """Keep a turn as the newest of a session."""
+        with self._lock:
+            found = self._find(session_id).conversation
+            turns = (*found.turns, KeptTurn(turn_id, now(), turn))[-REMEMBERED:]
+            self._held[session_id] = _Held(replace(found, turns=turns))
+            self._held.move_to_end(session_id)
+
+    def get(self, session_id: str) -> Conversation:
+        """Return a session with its last turns."""
+        with self._lock:
+            return self._find(session_id).conversation
+
+    def delete(self, session_id: str) -> None:
+        """Delete a session, its turns and what was thought of them."""
+        with self._lock:
+            self._find(session_id)
+            del self._held[session_id]
+
+    def feedback(self, turn_id: str, vote: Vote, comment: str = "", *, voter: str = "") -> None:
+        """Keep the vote of whoever has the session; comments and other voters' are not kept."""
+        del comment
+        with self._lock:
+            for held in self._held.values():
+                turns = held.conversation.turns
+                if any(kept.id == turn_id for kept in turns):
+                    voted = tuple(
+                        replace(kept, vote=vote) if kept.id == turn_id and not voter else kept
+                        for kept in turns
+                    )
+                    held.conversation = replace(held.conversation, turns=voted)
+                    return
+        raise TurnNotFoundError(turn_id)
+
+    def purge(self, unused_since: datetime) -> int:
+        """Forget the sessions not used since then, and return how many they were."""
+        with self._lock:
+            old = [name for name, held in self._held.items() if held.used_at < unused_since]
+            for name in old:
+                del self._held[name]
+            return len(old)
+
+    def _find(self, session_id: str) -> _Held:
+        if session_id not in self._held:
+            raise SessionNotFoundError(session_id)
+        return self._held[session_id]

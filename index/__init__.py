@@ -1,0 +1,7 @@
+"""Embeds, stores and searches passages."""
+
+from index.embed import Embedder, Vectors
+from index.hit import Hit
+from index.stopwatch import Stopwatch
+
+__all__ = ["Embedder", "Hit", "Stopwatch", "Vectors"]

@@ -1,0 +1,98 @@
+"""The passages of a generation on disk, and what they are made of."""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.chunk import chunk
+from corpus.document import Document, Passage
+
+PASSAGES = "passages.jsonl"
+LINES = "lines.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One passage as it is stored.
+
+    Attributes:
+        passage: What is found and cited.
+        title: Of its document.
+        key: Hash of all that is embedded for it; equal keys have equal vectors and terms.
+    """
+
+    passage: Passage
+    title: str
+    key: str
+
+
+class PassageTable:
+    """The rows of a generation, read from the file when they are asked for."""
+
+    def __init__(self, path: Path, lines: NDArray[np.int64]) -> None:
+        """Map `path`; `lines` has the offset of each line and, last, its size."""
+        self._lines = lines
+        with path.open("rb") as file:
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if len(self) else b""
+
+    def __len__(self) -> int:
+        return len(self._lines) - 1
+
+    def __getitem__(self, row: int) -> Passage:
+        return self.row(row).passage
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open what `write_rows` wrote."""
+        return cls(folder / PASSAGES, np.load(folder / LINES, allow_pickle=False))
+
+    def row(self, row: int) -> Row:
+        """Return the row with its title and key."""
+        data = json.loads(self._bytes[self._lines[row] : self._lines[row + 1]])
+        passage = Passage(
+            data["document_id"], data["start"], data["end"], data["text"], tuple(data["headings"])
+        )
+        return Row(passage, data["title"], data["key"])
+
+
+def rows_of(document: Document) -> list[Row]:
+    """Cut a document into rows."""
+    rows = []
+    for passage in chunk(document):
+        text = search_text(document.title, passage.headings, passage.text)
+        key = hashlib.sha256(text.encode()).hexdigest()[:32]
+        rows.append(Row(passage, document.title, key))
+    return rows
+
+
+def write_rows(folder: Path, rows: Sequence[Row]) -> None:
+    """Write the passages and where each line begins."""
+    offsets = [0]
+    with (folder / PASSAGES).open("wb") as file:
+        for row in rows:
+            data = {
+                "document_id": row.passage.document_id,
+                "start": row.passage.start,
+                "end": row.passage.end,
+                "text": row.passage.text,
+                "headings": row.passage.headings,
+                "title": row.title,
+                "key": row.key,
+            }
+            offsets.append(
+                offsets[-1] + file.write(json.dumps(data, ensure_ascii=False).encode() + b"\n")
+            )
+    np.save(folder / LINES, np.asarray(offsets, np.int64))
+
+
+def search_text(title: str, headings: Sequence[str], text: str) -> str:
+    """Return what is embedded and cut into terms for a passage: title, headings, text."""
+    path = [title, *(heading for heading in headings if heading != title)]
+    return "\n".join([" > ".join(part for part in path if part), text])

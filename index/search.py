@@ -1,0 +1,95 @@
+"""One search: nearest vectors and BM25, fused by score."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.document import Passage
+from corpus.words import Segmenter
+from index.dense import Dense
+from index.embed import Embedder
+from index.fuse import blend
+from index.hit import Hit
+from index.lexical import Lexical, best
+from index.stopwatch import Stopwatch
+from index.vocabulary import Vocabulary
+
+WEIGHTS: Mapping[str, float] = {"dense": 0.5, "bm25": 0.5}
+DEPTH = 50
+"""Candidates taken from each retriever before they are fused."""
+
+
+class Passages(Protocol):
+    """The passages of an index by row, without having to hold them all in memory."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, row: int) -> Passage:
+        """Return the passage at `row`."""
+
+
+class HybridIndex:
+    """Passages, found by meaning and by words. Read only; safe to search from many threads."""
+
+    def __init__(
+        self,
+        passages: Passages,
+        dense: Dense,
+        lexical: Lexical,
+        embedder: Embedder,
+        segmenter: Segmenter,
+        vocabulary: Vocabulary,
+    ) -> None:
+        """Put together parts that were built over the same rows."""
+        self.passages = passages
+        self.dense = dense
+        self.lexical = lexical
+        self.embedder = embedder
+        self.segmenter = segmenter
+        self.vocabulary = vocabulary
+
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        *,
+        weights: Mapping[str, float] = WEIGHTS,
+        watch: Stopwatch | None = None,
+    ) -> list[Hit]:
+        """Return up to `k` passages, best first; equal scores are ordered by row.
+
+        Both retrievers give candidates, and both score all candidates: one that a retriever did
+        not find among its first still has that retriever's score, not a guessed one.
+        """
+        if not len(self.passages) or k < 1:
+            return []
+        watch = watch or Stopwatch()
+        with watch.stage("embed"):
+            vector = self.embedder.encode_questions([question])[0]
+        with watch.stage("dense"):
+            near, _ = self.dense.search(vector, max(DEPTH, k))
+        with watch.stage("bm25"):
+            lexical = self.lexical.scores(self.segmenter.terms(question))
+            wordy = best(lexical, max(DEPTH, k))
+        with watch.stage("fuse"):
+            rows = np.union1d(near, wordy)
+            scores = {"dense": self.dense.vectors(rows) @ vector, "bm25": lexical[rows]}
+            fused = blend(scores, weights)
+            order = np.lexsort((rows, -fused))[:k]
+            ranks = {"dense": _ranks(near), "bm25": _ranks(wordy)}
+            return [
+                Hit(
+                    self.passages[int(rows[at])],
+                    float(fused[at]),
+                    {name: of[int(rows[at])] for name, of in ranks.items() if rows[at] in of},
+                    {name: float(of[at]) for name, of in scores.items()},
+                )
+                for at in order
+            ]
+
+
+def _ranks(rows: NDArray[np.int64]) -> dict[int, int]:
+    return {int(row): rank for rank, row in enumerate(rows, start=1)}

@@ -1,0 +1,29 @@
+import pytest
+
+from corpus import Document, Section
+from corpus.words import Segmenter
+
+TEXT = "容器简史\n容器隔离进程。𠮷野家不卖容器。\n编排\n编排管理容器。\n"
+#       01234     5                            offsets count code points: 𠮷 is one
+
+
+@pytest.fixture
+def document() -> Document:
+    """Two sections, and one character outside the basic plane."""
+    second = TEXT.index("编排")
+    return Document(
+        id="history",
+        title="容器简史",
+        text=TEXT,
+        source="history.md",
+        sections=(
+            Section("容器简史", level=1, start=0, end=len(TEXT)),
+            Section("编排", level=2, start=second, end=len(TEXT)),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    """One for all tests: loading the dictionary takes most of a second."""
+    return Segmenter(tmp_path_factory.mktemp("jieba"))
