@@ -10,6 +10,8 @@ from bot.verify import MARKER
 from corpus.sentences import Span, item_marker
 
 _END = re.compile(r"[。！？!?…；;，,、：:.]+$")
+_QUOTED_END = re.compile(r"[。！？!?…][”’」』）)】》\"']+$")
+_STOPS = {"；": "。", ";": "。", "，": "。", ",": "。", "、": "。", ":": "："}
 _SPACES = re.compile(r"\s+")
 _FULL_WIDTH = str.maketrans("[]", "［］")
 
@@ -48,10 +50,14 @@ def _marked(sentence: str, number: int, *, keep_item: bool) -> str:
         sentence = sentence[item_marker(sentence, Span(0, len(sentence))) :]
     # A source may have a [3] of its own, which must not be taken for one of our markers.
     plain = MARKER.sub(lambda found: found.group().translate(_FULL_WIDTH), sentence)
-    plain = _SPACES.sub(" ", plain).strip().strip("|").strip()
+    if plain.startswith("|"):
+        plain = "，".join(cell.strip() for cell in plain.strip("|").split("|") if cell.strip())
+    plain = _SPACES.sub(" ", plain).strip()
+    if _QUOTED_END.search(plain):
+        return f"{plain}[{number}]"
     end = _END.search(plain)
     stop = end.group() if end else ""
     body = plain[: len(plain) - len(stop)]
-    if stop in {"", "；", ";", "，", ",", "、", "：", ":"}:
-        stop = "：" if stop in {"：", ":"} else "。"
-    return f"{body}[{number}]{stop}" if not keep_item else f"{body}[{number}]{stop if end else ''}"
+    if not keep_item or stop:
+        stop = _STOPS.get(stop[:1], stop or "。")
+    return f"{body}[{number}]{stop}"

@@ -22,10 +22,10 @@ class Lexicon:
         asking: Words of a question that an answer need not have.
         wanted: Kind of question to what a sentence that answers it has.
         talk: Topic of small talk to the pattern of a whole message.
-        pronoun: What stands for something said before. Of shown text, not folded.
-        what_about: «那 X 呢？», with X as the group `topic`. Of shown text.
-        lead: What a question begins with and means nothing. Of shown text.
-        asks: The part of a question that asks. Of shown text.
+        pronoun: What stands for something said before.
+        what_about: «那 X 呢？», with X as the group `topic`.
+        lead: What a question begins with and means nothing.
+        asks: The part of a question that asks.
     """
 
     kinds: tuple[tuple[Kind, re.Pattern[str]], ...]

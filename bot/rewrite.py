@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.answer import Turn
 from bot.lexicon import lexicon
 from bot.verify import without_markers
-from corpus.fold import fold
+from corpus.fold import fold_with_offsets
 from corpus.words import Segmenter, names
 from index.vocabulary import Mention, Vocabulary
 
@@ -41,17 +41,16 @@ def standalone(
     if not turns:
         return question
     focus = _focus(turns, vocabulary)
-    own = _subjects(question, vocabulary)
-    about = lexicon().what_about.match(question)
-    if about and (own or names(about["topic"])) and not lexicon().pronoun.search(about["topic"]):
-        return _asked_about(about["topic"].strip(" ，,的"), focus, vocabulary)
-    if not focus.names and not focus.question:
+    own = vocabulary.find(question)
+    pronoun = _place(lexicon().pronoun, question)
+    about = _place(lexicon().what_about, question, "topic")
+    topic = question[slice(*about)].strip(" ，,的") if about else ""
+    if topic and not pronoun and (own or names(topic)):
+        return _asked_about(topic, focus, vocabulary)
+    if own or not focus.question:
         return question
-    pronoun = lexicon().pronoun.search(question)
-    if pronoun and not own:
+    if pronoun:
         return _filled(question, pronoun, focus)
-    if own:
-        return question
     return _completed(question, focus, segmenter)
 
 
@@ -71,10 +70,6 @@ def _ordered(mentions: Sequence[Mention]) -> list[Mention]:
     return sorted(mentions, key=lambda mention: (rank[mention.source], mention.start))
 
 
-def _subjects(question: str, vocabulary: Vocabulary) -> list[Mention]:
-    return vocabulary.find(question)
-
-
 def _asked_about(topic: str, focus: _Focus, vocabulary: Vocabulary) -> str:
     """Return the last question with its subject replaced by `topic`."""
     mentions = _ordered(vocabulary.find(focus.question))
@@ -84,16 +79,30 @@ def _asked_about(topic: str, focus: _Focus, vocabulary: Vocabulary) -> str:
     return f"{topic} {focus.question}"
 
 
-def _filled(question: str, pronoun: re.Match[str], focus: _Focus) -> str:
+def _filled(question: str, pronoun: tuple[int, int], focus: _Focus) -> str:
     name = focus.names[0] if focus.names else focus.question.rstrip("？?。 ")
-    rest = question[pronoun.end() :]
-    return lexicon().lead.sub("", question[: pronoun.start()]) + name + rest
+    start, end = pronoun
+    return _without(lexicon().lead, question[:start]) + name + question[end:]
 
 
 def _completed(question: str, focus: _Focus, segmenter: Segmenter) -> str:
-    words = [word.text for word in segmenter.words(question)]
-    content = [word for word in words if word not in lexicon().asking]
-    if not content:  # «哪一年？», «为什么？»
-        stem = lexicon().asks.sub("", focus.question).rstrip("？?。！ ")
-        return f"{stem} {question}" if fold(stem) else f"{focus.question} {question}"
-    return f"{focus.names[0]} {question}" if focus.names else f"{focus.question} {question}"
+    if all(word.text in lexicon().asking for word in segmenter.words(question)):
+        stem = _without(lexicon().asks, focus.question).rstrip("？?。！ ")  # «哪一年？», «为什么？»
+        return f"{stem or focus.question} {question}"
+    return f"{focus.names[0] if focus.names else focus.question} {question}"
+
+
+def _place(pattern: re.Pattern[str], text: str, group: str | int = 0) -> tuple[int, int] | None:
+    """Return where `pattern`, which is over folded text, is found in `text`."""
+    folded = fold_with_offsets(text)
+    found = pattern.search(folded.text)
+    return folded.original(*found.span(group)) if found and found.group(group) else None
+
+
+def _without(pattern: re.Pattern[str], text: str) -> str:
+    """Return `text` without what `pattern` finds in it."""
+    folded = fold_with_offsets(text)
+    places = [folded.original(*found.span()) for found in pattern.finditer(folded.text) if found[0]]
+    for start, end in reversed(places):
+        text = text[:start] + text[end:]
+    return text

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -102,7 +103,7 @@ def deltas(answer: Answer, sources: Sources) -> Iterator[tuple[str, Json]]:
     waiting = {f"[{citation.number}]": citation for citation in answer.citations}
     ends = [span.end for span in sentences(answer.text)][:-1]
     bounds = [0, *ends, len(answer.text)]
-    for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False), start=1):
+    for number, (start, end) in enumerate(pairwise(bounds), start=1):
         text = answer.text[start:end]
         for marker in [marker for marker in waiting if marker in text]:
             yield "citation", citation_json(waiting.pop(marker), sources)
@@ -111,7 +112,7 @@ def deltas(answer: Answer, sources: Sources) -> Iterator[tuple[str, Json]]:
 
 def candidates(hits: Sequence[Hit], sources: Sources) -> list[Json]:
     """Return the places that an answer may come from, each heading once, best first."""
-    found = {}
+    found: dict[tuple[str, tuple[str, ...]], Json] = {}
     for hit in hits:
         info = sources.infos.get(hit.passage.document_id)
         if info:

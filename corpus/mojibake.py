@@ -9,70 +9,76 @@ import re
 
 # Characters that can stand for a byte of 0x80 or more: Latin-1 itself, C1 controls included (five
 # bytes are undefined in Windows-1252 and come out as these), and what Windows-1252 has instead.
+_UNDEFINED = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _BYTE_OF = {chr(byte): byte for byte in range(0x80, 0x100)} | {
-    bytes([byte]).decode("cp1252"): byte
-    for byte in range(0x80, 0xA0)
-    if byte not in {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+    bytes([byte]).decode("cp1252"): byte for byte in range(0x80, 0xA0) if byte not in _UNDEFINED
 }
 
 
 def _class_of(first: int, last: int) -> str:
-    chars = (char for char, byte in _BYTE_OF.items() if first <= byte <= last)
-    return "[" + "".join(re.escape(char) for char in chars) + "]"
+    return "[" + "".join(char for char, byte in _BYTE_OF.items() if first <= byte <= last) + "]"
 
 
 _TAIL = _class_of(0x80, 0xBF)
 _LONG = rf"{_class_of(0xE2, 0xEF)}{_TAIL}{{2}}|{_class_of(0xF0, 0xF0)}{_TAIL}{{3}}"
 _SHORT = rf"{_class_of(0xC2, 0xDF)}{_TAIL}"
-_RUN = re.compile(rf"(?:{_SHORT})*(?:{_LONG})(?:{_LONG}|{_SHORT})*")
 _SEQUENCE = re.compile(rf"{_LONG}|{_SHORT}")
+_RUN = re.compile(rf"(?:{_LONG}|{_SHORT})+")
+
+# Short sequences are letters in many languages, so they need a long neighbour; these do not.
+_SURE = frozenset({"Â·", "Â°", "Â\u00a0"})
 
 # `café”…` is healthy, and its last three characters are the bytes of 锗. So after a letter or an
-# opening mark, one sequence alone whose tail is such ordinary marks is left as it is.
+# opening mark, one long sequence alone whose tail is such ordinary marks is left as it is.
 _ORDINARY = frozenset("“”‘’«»‹›…–—·•°™®©\u00a0")
 _OPENING = frozenset("“‘«‹(（")
+_LAST_LATIN_LETTER = "\u024f"
 
 _PLAUSIBLE = re.compile(
-    "[\u2010-\u2027\u2030-\u205e\u20ac\u2100-\u214f\u2150-\u23ff\u2460-\u27bf"  # marks and symbols
-    "\u3000-\u30ff\u3100-\u312f\u3200-\u33ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
-    "\ufe10-\ufe1f\ufe30-\ufe4f\uff01-\uffee"
-    "\U0001f000-\U0001faff\U00020000-\U0003ffff]"
+    "[\u2010-\u2027\u2030-\u205e\u20ac\u2100-\u23ff\u2460-\u27bf"  # marks and symbols
+    "\u3000-\u312f\u3200-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"  # characters, kana, hangul
+    "\ufe10-\ufe1f\ufe30-\ufe6f\uff01-\uffee"  # upright, small and full-width forms
+    "\U0001f000-\U0001faff\U00020000-\U0003ffff]"  # emoji, rare characters
 )
 
 
 def repair(text: str) -> str:
     """Put right every run of mojibake in `text`, and change nothing else.
 
-    A sequence is repaired if its characters, taken as bytes, are strictly UTF-8 for a Chinese
-    character, its punctuation or a symbol. Short sequences, such as `Â·` for `·`, are repaired
-    only beside such a one: alone they may be meant. Takes time linear in the length of `text`.
+    A run is repaired if its characters, taken as bytes, are strictly UTF-8 and give a Chinese
+    character, its punctuation or a symbol. Takes time linear in the length of `text`.
     """
-    if text.isascii():
-        return text
-    return _RUN.sub(_repaired, text)
+    return text if text.isascii() else _RUN.sub(_repaired, text)
 
 
 def _repaired(run: re.Match[str]) -> str:
-    sequences = _SEQUENCE.findall(run[0])
-    before = run.string[run.start() - 1] if run.start() else ""
-    if len(sequences) == 1 and _is_ordinary(before, sequences[0]):
+    sequences: list[str] = _SEQUENCE.findall(run[0])
+    before = run.string[run.start() - 1 : run.start()]
+    if len(sequences) == 1 and _is_healthy(before, sequences[0]):
         return run[0]
     decoded = [_decoded(sequence) for sequence in sequences]
-    if not any(len(s) > 2 and _PLAUSIBLE.match(d) for s, d in zip(sequences, decoded, strict=True)):
-        return run[0]
-    return "".join(decoded)
+    sure = any(char != s for char, s in zip(decoded, sequences, strict=True) if _is_long(s))
+    if sure:
+        return "".join(decoded)
+    return "".join(_decoded(s) if s in _SURE else s for s in sequences)
 
 
-def _is_ordinary(before: str, sequence: str) -> bool:
-    follows_word = before.isalpha() and before < "\u0250"
-    return (follows_word or before in _OPENING) and _ORDINARY.issuperset(sequence[1:])
+def _is_healthy(before: str, sequence: str) -> bool:
+    after_word = before.isalpha() and before <= _LAST_LATIN_LETTER
+    return (
+        _is_long(sequence)
+        and (after_word or before in _OPENING)
+        and _ORDINARY.issuperset(sequence[1:])
+    )
+
+
+def _is_long(sequence: str) -> bool:
+    return len(sequence) >= 3  # noqa: PLR2004 - bytes of a character from U+0800 on
 
 
 def _decoded(sequence: str) -> str:
     try:
         char = bytes(_BYTE_OF[char] for char in sequence).decode("utf-8")
-    except UnicodeDecodeError:  # such as an overlong form, or half of a surrogate pair
+    except UnicodeDecodeError:  # an overlong form, or half of a surrogate pair
         return sequence
-    return char if len(sequence) == 2 or _PLAUSIBLE.match(char) else sequence  # noqa: PLR2004 - two bytes
-
-
+    return sequence if _is_long(sequence) and not _PLAUSIBLE.match(char) else char

@@ -1,0 +1,73 @@
+"""What is true of every response: an id, safe headers, a line in the log, a count, no trace."""
+
+import logging
+import re
+import secrets
+import time
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.api.metrics import Metrics
+from bot.api.problems import problem_response
+from bot.problems import INTERNAL
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request being served, for the log."""
+
+STRICT_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""For JSON, which has nothing to load; pages set their own."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+_GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_log = logging.getLogger("wenqu.access")
+
+
+class Envelope:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Count into `metrics`."""
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        REQUEST_ID.set(request_id)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["x-content-type-options"] = "nosniff"
+                headers["referrer-policy"] = "no-referrer"
+                headers.setdefault("content-security-policy", STRICT_POLICY)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception:  # the last resort: nobody sees a trace but the log
+            logging.getLogger("wenqu").exception("unexpected error")
+            if status:
+                raise  # too late for another status: the connection is cut
+            await problem_response(INTERNAL)(scope, receive, send_on)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")  # the pattern: no id, no question
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.count_request(route=route, method=method, status=status, seconds=seconds)
+        milliseconds = round(seconds * 1000, 1)
+        fields = {"method": method, "route": route, "status": status, "ms": milliseconds}
+        _log.info("%s %s %s %s ms", method, route, status, milliseconds, extra={"fields": fields})

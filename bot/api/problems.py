@@ -1,0 +1,133 @@
+"""Errors as problem details, RFC 9457, in Chinese and in English."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from bot.problems import Problem, problem_of
+from bot.wire import Json
+from corpus.errors import WenquError
+
+MEDIA_TYPE = "application/problem+json"
+
+_BY_STATUS = {
+    400: ("bad_request", "请求有误", "请求的内容读不懂。", "The request cannot be read."),
+    404: ("not_found", "没有这个地址", "没有这个地址。", "There is nothing at this address."),
+    405: (
+        "method_not_allowed",
+        "方法不对",
+        "这个地址不支持这种方法。",
+        "The method is not allowed.",
+    ),
+    413: ("too_large", "内容太大", "请求的内容太大。", "The request is too large."),
+    415: (
+        "unsupported_media_type",
+        "内容类型不对",
+        "请用 JSON，并加上 content-type: application/json。",
+        "Send JSON with content-type: application/json.",
+    ),
+}
+_MESSAGES = {
+    "missing": "缺少这一项",
+    "extra_forbidden": "没有这一项",
+    "string_type": "应为文字",
+    "string_unicode": "有无法识别的字符",
+    "string_too_long": "太长",
+    "string_pattern_mismatch": "格式不对",
+    "int_type": "应为整数",
+    "int_parsing": "应为整数",
+    "bool_type": "应为 true 或 false",
+    "bool_parsing": "应为 true 或 false",
+    "greater_than_equal": "太小",
+    "less_than_equal": "太大",
+    "literal_error": "不在可选的值里",
+    "model_attributes_type": "应为 JSON 对象",
+    "dict_type": "应为 JSON 对象",
+}
+
+
+def problem_json(problem: Problem) -> Json:
+    """Return the problem object."""
+    return {
+        "type": f"urn:wenqu:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "detail_en": problem.detail_en,
+        "code": problem.code,
+        **problem.fields,
+        **({"retry_after": problem.retry_seconds} if problem.retry_seconds else {}),
+    }
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the problem as a response, with `Retry-After` where another try is worth it."""
+    extra = {"retry-after": str(problem.retry_seconds)} if problem.retry_seconds else {}
+    return JSONResponse(
+        problem_json(problem),
+        problem.status,
+        {"cache-control": "no-store", **extra, **(headers or {})},
+        MEDIA_TYPE,
+    )
+
+
+def of_status(status: int, *, detail: str = "", detail_en: str = "") -> Problem:
+    """Return the problem of an HTTP status, worded for the case at hand if `detail` is given."""
+    code, title, usual, usual_en = _BY_STATUS.get(status, _BY_STATUS[400])
+    return Problem(code, status, title, detail or usual, detail_en or usual_en)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have every error of `app` answered by a problem."""
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    for known in (WenquError, OSError, SQLAlchemyError):
+        app.add_exception_handler(known, _of_error)
+
+
+async def _of_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # for the type checker
+    return problem_response(of_status(error.status_code), error.headers)
+
+
+async def _of_error(_request: Request, error: Exception) -> Response:
+    return problem_response(problem_of(error))
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # for the type checker
+    errors = error.errors()
+    if any(found["type"] == "json_invalid" for found in errors):
+        return problem_response(
+            of_status(400, detail="请求的内容不是 JSON。", detail_en="The body is not JSON.")
+        )
+    in_body = any(found["loc"][0] == "body" for found in errors)
+    if in_body and "json" not in request.headers.get("content-type", ""):
+        return problem_response(of_status(415))
+    return problem_response(invalid(errors))
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Return the problem of a request whose values are not as they have to be.
+
+    The values themselves are not repeated: they may be broken text, or secret.
+    """
+    where = [
+        {"where": ".".join(map(str, found["loc"])), "message": found["msg"]} for found in errors
+    ]
+    first = errors[0]
+    name = str(first["loc"][-1])
+    said = _MESSAGES.get(first["type"], "不对")
+    return Problem(
+        "invalid_request",
+        422,
+        "请求有误",
+        f"{name}：{said}。",
+        f"{where[0]['where']}: {where[0]['message']}",
+        fields={"errors": where},
+    )

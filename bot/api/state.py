@@ -1,0 +1,128 @@
+"""What endpoints share: the runtime once it is loaded, and the threads that do the work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request
+
+from bot.api.metrics import Metrics
+from bot.errors import NotReadyError, OverloadedError
+from bot.runtime import OpenRuntime, Runtime
+from bot.settings import Settings
+
+DEADLINE_SECONDS = 120
+"""A question that has no answer by then gets an error."""
+_RETRY_SECONDS = 5
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Workers:
+    """A bounded number of threads with a bounded queue in front of them.
+
+    Attributes:
+        threads: That work at the same time.
+        queue: Callers that may wait; a further one is turned away at once.
+    """
+
+    threads: int
+    queue: int
+    _limiter: CapacityLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._limiter = CapacityLimiter(self.threads)
+
+    async def admit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do `work` for a caller that is new.
+
+        Raises:
+            OverloadedError: Too many are waiting.
+            TimeoutError: It took longer than `DEADLINE_SECONDS`.
+        """
+        if self._limiter.statistics().tasks_waiting >= self.queue + self._idle():
+            raise OverloadedError(_RETRY_SECONDS)
+        return await self.go_on(work, *args, **kwargs)
+
+    async def go_on(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do `work` for a caller that was admitted before.
+
+        Raises:
+            TimeoutError: It took longer than `DEADLINE_SECONDS`.
+        """
+        with anyio.fail_after(DEADLINE_SECONDS):
+            return await to_thread.run_sync(
+                partial(work, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
+            )
+
+    def _idle(self) -> int:
+        return int(self._limiter.available_tokens)
+
+
+@dataclass(slots=True)
+class State:
+    """The state of one application.
+
+    Attributes:
+        settings: As given.
+        open_runtime: Loads the runtime, in a thread.
+        metrics: Counts what happens.
+        workers: Answer questions.
+        failure: Why loading failed, if it did.
+    """
+
+    settings: Settings
+    open_runtime: OpenRuntime
+    metrics: Metrics
+    workers: Workers
+    failure: Exception | None = None
+    _runtime: Runtime | None = None
+
+    def load(self) -> bool:
+        """Load the runtime and return whether that worked; if not, the failure is kept."""
+        try:
+            self._runtime = self.open_runtime(self.settings)
+        except Exception as error:  # noqa: BLE001  # told by /readyz and to every caller
+            self.failure = error
+            return False
+        self.failure = None
+        return True
+
+    @property
+    def runtime(self) -> Runtime:
+        """The loaded runtime.
+
+        Raises:
+            NotReadyError: It is still loading.
+            Exception: What loading failed with.
+        """
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+        if self._runtime is None:
+            raise NotReadyError
+        return self._runtime
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+
+def state_of(request: Request) -> State:
+    """Return the state of the application that got the request."""
+    state: State = request.app.state.wenqu
+    return state
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Return the runtime, or raise what stands in its way: the answer is then an error."""
+    return state_of(request).runtime
+
+
+TheState = Annotated[State, Depends(state_of)]
+TheRuntime = Annotated[Runtime, Depends(runtime_of)]

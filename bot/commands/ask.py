@@ -1,0 +1,31 @@
+"""`wenqu ask`: one question, one answer."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from bot.commands.options import configured, parser_for
+
+
+def run(argv: Sequence[str]) -> int:
+    """Answer the question given on the command line."""
+    parser = parser_for("ask", "提一个问题，回答附原文出处。")
+    parser.add_argument("question", nargs="+", metavar="问题")
+    parser.add_argument("--json", action="store_true", help="输出与 /api/chat 相同的 JSON")
+    options = parser.parse_args(argv)
+    settings = configured(options).settings
+
+    from bot.commands.terminal import print_answer  # noqa: PLC0415  # after the options are right
+    from bot.runtime import Runtime  # noqa: PLC0415  # 1 s
+    from bot.wire import answer_json  # noqa: PLC0415
+
+    runtime = Runtime.open(settings)
+    name = runtime.known(options.chosen)
+    answer = runtime.bot(name).ask(" ".join(options.question), top_k=settings.top_k)
+    sources = runtime.sources(name, {c.passage.document_id for c in answer.citations})
+    if options.json:
+        reply = answer_json(answer, sources, session_id=None, turn_id=None)
+        print(json.dumps(reply, ensure_ascii=False, indent=2))
+    else:
+        print_answer(answer, sources, sys.stdout)
+    return 0

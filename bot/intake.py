@@ -1,0 +1,64 @@
+"""Files and texts that come in over HTTP, made into documents one by one."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath, PureWindowsPath
+
+from corpus.read import read_bytes
+
+from corpus.document import Document
+from corpus.errors import UnreadableSourceError
+
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of what came in.
+
+    Attributes:
+        documents: To be ingested.
+        unreadable: Each of the others, by name and with its reason.
+    """
+
+    documents: tuple[Document, ...]
+    unreadable: tuple[UnreadableSourceError, ...]
+
+
+def take_in(files: Iterable[tuple[str, bytes]]) -> Intake:
+    """Read uploaded files; one that cannot be read does not stop the others.
+
+    Args:
+        files: Name and content of each. A name says the format and gives the id: it never
+            touches a disk, and what stands before its last slash is dropped.
+    """
+    documents: list[Document] = []
+    unreadable: list[UnreadableSourceError] = []
+    for name, data in files:
+        for found in read_bytes(data, safe_name(name)):
+            if isinstance(found, Document):
+                documents.append(found)
+            else:
+                unreadable.append(found)
+    return Intake(tuple(documents), tuple(unreadable))
+
+
+def take_text(title: str, text: str, source: str) -> Intake:
+    """Read a text that was typed in, as Markdown.
+
+    The same `source`, or the same title without one, replaces what it was before.
+    """
+    name = safe_name(source or title)
+    found = take_in([(f"{name}.md", text.encode())])
+    documents = (replace(d, title=title, source=source or d.source) for d in found.documents)
+    return Intake(tuple(documents), found.unreadable)
+
+
+def safe_name(name: str) -> str:
+    """Return the last part of a file's name, without control characters and not too long."""
+    last = PureWindowsPath(PurePosixPath(name).name).name
+    printable = "".join(c for c in last if not unicodedata.category(c).startswith("C"))
+    stem, dot, suffix = unicodedata.normalize("NFC", printable).strip(" .").rpartition(".")
+    shortened = f"{(stem or suffix)[:_LONGEST_NAME]}{dot}{suffix[:10] if stem else ''}"
+    return shortened.rstrip(".") or "document"

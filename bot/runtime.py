@@ -1,0 +1,131 @@
+"""The parts of wenqu put together as the settings say."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+from bot.bot import Bot
+from bot.catalogue import describe, exists
+from bot.conversations import Conversations
+from bot.sessions import SessionStore
+from bot.settings import Settings
+from bot.unstored import UnstoredConversations
+from bot.wire import Sources
+from corpus.words import Segmenter, read_dictionary
+from index.build import Progress
+from index.cache import CachedEmbedder
+from index.database import Database
+from index.embed import Embedder
+from index.errors import CollectionNotFoundError
+from index.library import Library
+
+
+class Runtime:
+    """Libraries and bots over one database and one model. Safe to use from many threads."""
+
+    def __init__(
+        self, settings: Settings, database: Database, embedder: Embedder, segmenter: Segmenter
+    ) -> None:
+        """Use parts that are already open."""
+        self.settings = settings
+        self.database = database
+        self.embedder = CachedEmbedder(embedder)
+        self.segmenter = segmenter
+        self.conversations: Conversations = (
+            SessionStore(database) if settings.store_conversations else UnstoredConversations()
+        )
+        self._bots: dict[str, Bot] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls, settings: Settings, *, threads: int = 1, progress: Progress | None = None
+    ) -> Self:
+        """Open the database, the model and the dictionary, the slow two at the same time.
+
+        Args:
+            settings: Say which.
+            threads: Of the model: one is best for questions, all cores for an ingest.
+            progress: Told of the making of the model, which happens once.
+
+        Raises:
+            ModelError: The model cannot be made or loaded.
+            OSError: A folder or the dictionary cannot be used.
+            sqlalchemy.exc.SQLAlchemyError: The database cannot be opened.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            segmenter = pool.submit(open_segmenter, settings)
+            database = Database(settings.database)
+            embedder = open_model(settings, threads=threads, progress=progress)
+            return cls(settings, database, embedder, segmenter.result())
+
+    def library(self, collection: str | None = None) -> Library:
+        """Return a collection to be changed; it need not exist yet."""
+        return self._bot(collection or self.settings.collection).library
+
+    def bot(self, collection: str | None = None) -> Bot:
+        """Return the bot of a collection.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection, and it is not the default one.
+        """
+        return self._bot(self.known(collection))
+
+    def known(self, collection: str | None) -> str:
+        """Return the name of a collection that can be read.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection, and it is not the default one.
+        """
+        name = collection or self.settings.collection
+        if name != self.settings.collection and not exists(self.database, name):
+            raise CollectionNotFoundError(name)
+        return name
+
+    def sources(self, collection: str, ids: set[str] | None = None) -> Sources:
+        """Return what it takes to name and link documents of a collection, all if no `ids`."""
+        return Sources(
+            describe(self.database, collection, ids),
+            self.settings.public_url,
+            "" if collection == self.settings.collection else collection,
+        )
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self.database.close()
+
+    def _bot(self, collection: str) -> Bot:
+        with self._lock:
+            if collection not in self._bots:
+                library = Library(
+                    self.settings.indexes, self.database, self.embedder, self.segmenter, collection
+                )
+                self._bots[collection] = Bot(library)
+            return self._bots[collection]
+
+
+OpenRuntime = Callable[[Settings], Runtime]
+
+
+def open_model(
+    settings: Settings, *, threads: int = 1, progress: Progress | None = None
+) -> Embedder:
+    """Open the embedding model; the first time it is made, which takes a while.
+
+    Raises:
+        ModelError: It cannot be made or loaded.
+    """
+    from index.embedders import open_embedder  # noqa: PLC0415  # the model's libraries, 0.3 s
+
+    return open_embedder(settings.model, settings.cache, progress, threads=threads)
+
+
+def open_segmenter(settings: Settings) -> Segmenter:
+    """Open the dictionary of words, with the user's own.
+
+    Raises:
+        OSError: The user's dictionary cannot be read.
+    """
+    extra = read_dictionary(settings.dictionary) if settings.dictionary else []
+    return Segmenter(settings.cache / "jieba", extra)

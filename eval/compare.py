@@ -1,0 +1,129 @@
+"""Which differences between two runs are real."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eval.errors import ResultsError
+from eval.intervals import difference, estimate, holm, permutation_p, resamples
+from eval.measures import Measure, number_clusters, sample_of
+from eval.outcome import Outcome
+from eval.results import Results
+from eval.table import columns, measures_of, shown
+
+LEVEL = 0.05
+"""A difference is called real if its adjusted p is below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measure in two runs over the same questions.
+
+    Attributes:
+        measure: What is compared.
+        first: Its value in the first run.
+        second: Its value in the second run.
+        low: Lower end of the interval of second less first.
+        high: Upper end.
+        p: Probability of such a difference by chance.
+        adjusted: The same in the company of all others compared; see `eval.intervals.holm`.
+        changed: Questions on which the runs differ.
+    """
+
+    measure: Measure
+    first: float
+    second: float
+    low: float
+    high: float
+    p: float
+    adjusted: float
+    changed: int
+
+    @property
+    def real(self) -> bool:
+        """Whether it is there beyond what chance makes of so many comparisons."""
+        return self.adjusted < LEVEL
+
+
+def common(first: Results, second: Results) -> tuple[list[Outcome], list[Outcome]]:
+    """Return the outcomes of the questions that both runs asked, in the same order.
+
+    Raises:
+        ResultsError: There is none, or one of them expects other answers in both.
+    """
+    others = {outcome.question.id: outcome for outcome in second.outcomes}
+    mine = [outcome for outcome in first.outcomes if outcome.question.id in others]
+    theirs = [others[outcome.question.id] for outcome in mine]
+    if not mine:
+        raise ResultsError(second.about.set, f"no question in common with {first.about.set}")
+    for one, other in zip(mine, theirs, strict=True):
+        if one.question != other.question:
+            raise ResultsError(second.about.set, f"{one.question.id} is another question there")
+    return mine, theirs
+
+
+def compare(
+    first: Sequence[Outcome], second: Sequence[Outcome], *, seed: int = 0
+) -> list[Comparison]:
+    """Compare every measure; those that no question tells apart are left out.
+
+    Such a measure could not have come out as real whatever the chance, and so counts nothing in
+    the adjustment of the others (Tarone 1990).
+
+    Args:
+        first: Outcomes of the first run.
+        second: Outcomes of the same questions in the second run, in the same order.
+        seed: Of the resampling.
+    """
+    clusters = number_clusters(first)
+    weights = resamples(len(clusters), seed=seed)
+    found = []
+    for measure in measures_of([*first, *second]):
+        changed = sum(
+            list(measure.measured(one)) != list(measure.measured(other))
+            for one, other in zip(first, second, strict=True)
+        )
+        before, _ = sample_of(measure, first, clusters)
+        after, _ = sample_of(measure, second, clusters)
+        if changed and len(before.rows) and len(after.rows):
+            gap = difference(measure.statistic, before, after, weights)
+            p = permutation_p(measure.statistic, before, after, len(clusters), seed=seed)
+            values = [estimate(measure.statistic, sample) for sample in (before, after)]
+            if not np.isnan(p):
+                found.append(Comparison(measure, *values, gap.low, gap.high, p, p, changed))
+    adjusted = holm([comparison.p for comparison in found])
+    return [replace(comparison, adjusted=p) for comparison, p in zip(found, adjusted, strict=True)]
+
+
+def comparison_text(found: Sequence[Comparison]) -> str:
+    """Return comparisons as a table, with a verdict on each."""
+    if not found:
+        return "没有一个问题的结果不同。"
+    rows = [["", "A", "B", "差 [95 % 区间]", "不同的题", "p", "p (Holm)", ""]]
+    for one in found:
+        unit = one.measure.unit
+        gap_unit = "points" if unit == "share" else unit
+        low, high = shown(one.low, gap_unit), shown(one.high, gap_unit)
+        rows.append(
+            [
+                one.measure.label,
+                shown(one.first, unit),
+                shown(one.second, unit),
+                f"{shown(one.second - one.first, gap_unit)} [{low}, {high}]",
+                str(one.changed),
+                f"{one.p:.4f}",
+                f"{one.adjusted:.4f}",
+                _verdict(one),
+            ]
+        )
+    return columns(rows)
+
+
+def _verdict(one: Comparison) -> str:
+    if not one.real:
+        return "可能是偶然" if one.p < LEVEL else ""
+    better = one.measure.larger_is_better
+    if better is None:
+        return "确有不同"
+    return "确有提高" if (one.second > one.first) == better else "确有下降"

@@ -1,0 +1,61 @@
+"""Errors of measuring; the whole tree is drawn in corpus.errors."""
+
+from corpus.errors import WenquError
+
+
+class EvalError(WenquError):
+    """Something cannot be measured, or a measurement cannot be read."""
+
+
+class QuestionSetError(EvalError):
+    """A set of questions is not in the form that is expected.
+
+    Attributes:
+        source: File or folder.
+        reason: What is wrong, with the line.
+    """
+
+    def __init__(self, source: object, reason: str) -> None:
+        super().__init__(f"cannot use {source} as a set of questions: {reason}")
+        self.source = str(source)
+        self.reason = reason
+
+
+class ResultsError(EvalError):
+    """A file of results cannot be read or compared.
+
+    Attributes:
+        source: The file.
+        reason: What is wrong.
+    """
+
+    def __init__(self, source: object, reason: str) -> None:
+        super().__init__(f"cannot use the results {source}: {reason}")
+        self.source = str(source)
+        self.reason = reason
+
+
+class ServerError(EvalError):
+    """A running server does not answer as it should.
+
+    Attributes:
+        url: What was asked.
+        reason: What came back.
+    """
+
+    def __init__(self, url: object, reason: str) -> None:
+        super().__init__(f"{url} does not answer: {reason}")
+        self.url = str(url)
+        self.reason = reason
+
+
+class MissingExtraError(EvalError):
+    """A library is needed that comes with an extra.
+
+    Attributes:
+        extra: Name of the extra.
+    """
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"{library} is not installed: pip install 'wenqu[{extra}]'")
+        self.extra = extra

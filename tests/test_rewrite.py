@@ -1,0 +1,53 @@
+import pytest
+
+from bot.answer import Answer, Turn
+from bot.rewrite import standalone
+from corpus.words import Segmenter
+from index.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary(
+    {"Docker": "name", "Kubernetes": "name", "CNCF": "name", "Google": "name", "故宫": "title",
+     "颐和园": "title", "Kata Containers": "name"}
+)  # fmt: skip
+
+
+def turn(question: str, answer: str = "好。", alone: str = "") -> Turn:
+    return Turn(question, Answer(answer, "chat", standalone_question=alone or question))
+
+
+DOCKER = turn("Docker 是哪一年发布的？", "2013 年。")
+
+
+@pytest.mark.parametrize(
+    ("turns", "question", "expected"),
+    [
+        ([DOCKER], "它解决了什么问题？", "Docker解决了什么问题？"),
+        ([DOCKER], "它的核心创新是什么？", "Docker的核心创新是什么？"),
+        ([DOCKER], "那 Kubernetes 呢？", "Kubernetes 是哪一年发布的？"),
+        ([DOCKER], "Kata Containers呢", "Kata Containers 是哪一年发布的？"),
+        ([turn("CNCF 是什么？")], "哪一年成立的？", "CNCF 哪一年成立的？"),
+        ([turn("谁创立了 CNCF？", "Google 等。")], "哪一年？", "创立了 CNCF 哪一年？"),
+        ([turn("CNCF 由谁创立？")], "它是什么时候成立的？", "CNCF是什么时候成立的？"),
+        ([DOCKER, turn("故宫在哪里？")], "那里门票多少钱？", "故宫门票多少钱？"),
+        ([DOCKER], "故宫的门票多少钱？", "故宫的门票多少钱？"),
+        ([DOCKER, turn("故宫在哪里？")], "那 Docker 是谁做的？", "那 Docker 是谁做的？"),
+        ([turn("故宮在哪裡？")], "這裡門票多少錢？", "故宫門票多少錢？"),
+        ([turn("有什么好玩的？", "可以去颐和园。")], "那里几点开门？", "颐和园几点开门？"),
+        ([turn("它是什么？", alone="Docker是什么？")], "它由谁发布？", "Docker由谁发布？"),
+    ],
+)
+def test_a_question_is_completed_from_the_conversation(
+    segmenter: Segmenter, turns: list[Turn], question: str, expected: str
+) -> None:
+    assert standalone(question, turns, VOCABULARY, segmenter) == expected
+
+
+@pytest.mark.parametrize("question", ["它是什么？", "那 X 呢？", "哪一年？", "Docker 是什么？"])
+def test_a_first_question_is_never_changed(segmenter: Segmenter, question: str) -> None:
+    assert standalone(question, [], VOCABULARY, segmenter) == question
+
+
+def test_a_conversation_about_nothing_known_is_still_remembered(segmenter: Segmenter) -> None:
+    asked = standalone("什么时候？", [turn("运动会在哪里举行？")], VOCABULARY, segmenter)
+    assert "运动会" in asked
+    assert asked.endswith("什么时候？")

@@ -1,0 +1,168 @@
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot.answer import Answer, Citation, Refusal, Turn
+from bot.conversations import Conversations, new_id
+from bot.errors import SessionNotFoundError, TurnNotFoundError
+from bot.sessions import SessionStore
+from bot.unstored import UnstoredConversations
+from corpus.document import Document, Passage
+from index.database import Database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path}/wenqu.db")
+
+
+@pytest.fixture(params=["database", "memory"])
+def conversations(request: pytest.FixtureRequest, database: Database) -> Conversations:
+    return SessionStore(database) if request.param == "database" else UnstoredConversations()
+
+
+def chat(question: str) -> Turn:
+    return Turn(question, Answer("你好", "chat", confidence=1.0))
+
+
+def grounded(document: Document) -> Turn:
+    passage = Passage.cut(document, 5, 12)
+    citation = Citation.locate(1, passage, "隔离进程")
+    answer = Answer(
+        "隔离进程[1]。", "grounded", (citation,), None, 0.75, "容器做什么？", {"total": 3.5}
+    )
+    return Turn("它做什么？", answer)
+
+
+def test_a_turn_comes_back_as_it_was(conversations: Conversations, document: Document) -> None:
+    refused = Turn("谁？", Answer("没有", "refusal", refusal=Refusal("no", ("谁",), ("近",))))
+    session_id = conversations.start("default")
+    for turn in (grounded(document), refused, chat("嗯")):
+        conversations.add(session_id, turn, turn_id=new_id())
+    assert conversations.turns(session_id, "default") == (grounded(document), refused, chat("嗯"))
+    (kept, *_) = conversations.get(session_id).turns
+    assert kept.turn.answer.citations[0].passage.headings == ("容器简史",)
+    assert kept.vote is None
+
+
+def test_only_the_last_twenty_turns_are_leant_on(conversations: Conversations) -> None:
+    session_id = conversations.start("default")
+    for number in range(25):
+        conversations.add(session_id, chat(f"问{number}"), turn_id=new_id())
+    asked = [turn.question for turn in conversations.turns(session_id, "default")]
+    assert asked == [f"问{number}" for number in range(5, 25)]
+
+
+def test_an_unknown_session_is_never_replaced_by_another(conversations: Conversations) -> None:
+    with pytest.raises(SessionNotFoundError, match="there is no session 'nobody'"):
+        conversations.turns("nobody", "default")
+    with pytest.raises(SessionNotFoundError):
+        conversations.get("nobody")
+    with pytest.raises(SessionNotFoundError):
+        conversations.add("nobody", chat("问"), turn_id=new_id())
+    with pytest.raises(SessionNotFoundError):
+        conversations.delete("nobody")
+
+
+def test_a_session_belongs_to_one_collection(conversations: Conversations) -> None:
+    session_id = conversations.start("a")
+    assert conversations.turns(session_id, "a") == ()
+    with pytest.raises(SessionNotFoundError):
+        conversations.turns(session_id, "b")
+
+
+def test_a_deleted_session_is_gone_with_its_turns(conversations: Conversations) -> None:
+    session_id, turn_id = conversations.start("a"), new_id()
+    conversations.add(session_id, chat("问"), turn_id=turn_id)
+    conversations.delete(session_id)
+    with pytest.raises(SessionNotFoundError):
+        conversations.get(session_id)
+    with pytest.raises(TurnNotFoundError, match=f"there is no turn '{turn_id}'"):
+        conversations.feedback(turn_id, "up")
+
+
+def test_a_later_vote_replaces_the_earlier_one(conversations: Conversations) -> None:
+    session_id, turn_id = conversations.start("a"), new_id()
+    conversations.add(session_id, chat("问"), turn_id=turn_id)
+    conversations.feedback(turn_id, "up")
+    conversations.feedback(turn_id, "down", "不对")
+    conversations.feedback(turn_id, "up", voter="somebody else")
+    assert [kept.vote for kept in conversations.get(session_id).turns] == ["down"]
+
+
+def test_sessions_not_used_for_long_are_purged(conversations: Conversations) -> None:
+    session_id = conversations.start("a")
+    assert conversations.purge(datetime.now(UTC) - timedelta(days=1)) == 0
+    assert conversations.get(session_id).id == session_id
+    assert conversations.purge(datetime.now(UTC) + timedelta(days=1)) == 1
+    with pytest.raises(SessionNotFoundError):
+        conversations.get(session_id)
+
+
+def test_ids_are_long_enough_that_nobody_guesses_one(conversations: Conversations) -> None:
+    ids = {conversations.start("a") for _ in range(100)}
+    assert len(ids) == 100
+    assert min(len(name) for name in ids) >= 22  # characters of 6 bits: 132 bits
+
+
+def test_in_memory_the_session_not_used_for_longest_makes_room() -> None:
+    conversations = UnstoredConversations(sessions=2)
+    first, second = conversations.start("a"), conversations.start("a")
+    conversations.add(first, chat("问"), turn_id=new_id())
+    third = conversations.start("a")
+    with pytest.raises(SessionNotFoundError):
+        conversations.get(second)
+    assert [conversations.get(name).id for name in (first, third)] == [first, third]
+
+
+def test_another_process_goes_on_with_a_conversation(tmp_path: Path, database: Database) -> None:
+    session_id = SessionStore(database).start("a")
+    SessionStore(database).add(session_id, chat("问"), turn_id=new_id())
+    other = SessionStore(Database(f"sqlite:///{tmp_path}/wenqu.db"))
+    assert other.turns(session_id, "a") == (chat("问"),)
+
+
+def test_a_damaged_turn_is_left_out_and_the_conversation_goes_on(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SessionStore(database)
+    session_id, damaged = store.start("a"), new_id()
+    store.add(session_id, chat("坏"), turn_id=damaged)
+    store.add(session_id, chat("好"), turn_id=new_id())
+    with database.write() as session:
+        broken = text("UPDATE turns SET answer = '{\"text\": 1}' WHERE id = :id")
+        session.execute(broken, {"id": damaged})
+    assert store.turns(session_id, "a") == (chat("好"),)
+    assert f"turn {damaged} cannot be read" in caplog.text
+
+
+def test_a_quote_that_no_longer_fits_its_passage_is_not_believed(
+    database: Database, document: Document
+) -> None:
+    store = SessionStore(database)
+    session_id = store.start("a")
+    store.add(session_id, grounded(document), turn_id=new_id())
+    with database.write() as session:
+        forged = text("""UPDATE turns SET answer = replace(answer, '"quote":"隔', '"quote":"不')""")
+        assert session.execute(forged)
+    assert store.turns(session_id, "a") == ()
+
+
+def test_many_threads_write_and_nothing_is_lost(database: Database) -> None:
+    store = SessionStore(database)
+    session_id = store.start("a")
+
+    def write(name: int) -> None:
+        for number in range(10):
+            store.add(session_id, chat(f"{name}-{number}"), turn_id=new_id())
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asked = {kept.turn.question for kept in store.get(session_id).turns}
+    assert asked == {f"{name}-{number}" for name in range(8) for number in range(10)}
