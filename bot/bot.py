@@ -22,9 +22,9 @@ from index.stopwatch import Stopwatch
 
 TOP_K = 8
 _NEAREST = 3
-_SECOND = 0.75
-"""A further sentence is added while its score is within this of the best."""
-_ENOUGH = 110
+_SECOND = 2.0
+"""A further sentence is added while its score is within this of the best: odds of 1 to 7."""
+_ENOUGH = 180
 """Characters of an answer after which no further sentence is added."""
 _SENTENCES = 3
 

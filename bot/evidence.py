@@ -5,25 +5,31 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bot.alike import alike
 from bot.lexicon import Kind, lexicon
 from bot.question import Question
 from corpus.document import Passage
 from corpus.fold import fold
 from corpus.sentences import item_marker, sentences
+from corpus.words import Segmenter
 from index.hit import Hit
 from index.search import HybridIndex
 
 PASSAGES = 5
 """Passages whose sentences are looked at."""
+EMBEDDED = 20
+"""Sentences that are embedded; those with fewer words of the question wait behind."""
 
-# Worked out by `python -m eval.fit` on the tuning halves; see docs/quality.md.
+# Fitted by `python -m eval.fit` on the tuning halves; docs/evaluation.md says how.
 WEIGHTS: Mapping[str, float] = {
-    "cosine": 6.0,
-    "coverage": 3.0,
-    "context": 1.0,
-    "passage": 1.0,
-    "wanted": 0.5,
-    "length": 0.0,
+    "cosine": 27.6,
+    "coverage": -2.9,
+    "context": 4.0,
+    "passage": 5.6,
+    "rank": 1.6,
+    "wanted": 1.4,
+    "alike": 5.3,
+    "before": -1.5,
 }
 
 
@@ -54,38 +60,26 @@ class Evidence:
 def gather(question: Question, hits: Sequence[Hit], index: HybridIndex) -> list[Evidence]:
     """Return the sentences of the first hits, best first; equal scores in reading order.
 
-    A sentence is judged by what it means (cosine to the question), by the share of the question's
-    rare terms that it and its surroundings hold, by its passage, and by whether it has what the
-    kind of question wants, such as a date.
+    A sentence is judged by what it means (cosine to the question), by how much of the question it
+    repeats in the same order, by the share of the question's rare terms that it and what surrounds
+    it hold, by its passage, and by whether it has what the kind of question wants, such as a date.
     """
-    spans = [
-        (hit, passage.start + span.start, passage.start + span.end)
-        for hit in hits[:PASSAGES]
-        for passage in [hit.passage]
-        for span in sentences(passage.text)
-        if span.end - span.start > item_marker(passage.text, span)
-    ]
-    if not spans:
-        return []
-    texts = [_text(hit.passage, start, end) for hit, start, end in spans]
-    vector = index.embedder.encode_questions([question.text])[0]
-    cosines = index.embedder.encode_passages(texts) @ vector
     rarity = term_rarity(question, index)
-    found = []
-    for at, (hit, start, end) in enumerate(spans):
-        before = texts[at - 1] if at and spans[at - 1][0] is hit else ""
-        above = " ".join([*hit.passage.headings, before])
-        features = {
-            "cosine": float(cosines[at]),
-            "coverage": coverage(rarity, index.segmenter.terms(texts[at])),
-            "context": coverage(rarity, index.segmenter.terms(f"{above} {texts[at]}")),
-            "passage": hit.score,
-            "wanted": wanted(question.kind, texts[at]),
-            "length": float(np.log1p(end - start)),
-        }
-        score = sum(WEIGHTS[name] * value for name, value in features.items())
-        found.append(Evidence(hit.passage, start, end, score, features))
-    return sorted(found, key=lambda e: (-e.score, e.passage.document_id, e.start))
+    found = [
+        evidence
+        for rank, hit in enumerate(hits[:PASSAGES], start=1)
+        for evidence in _sentences(question, hit, rank, rarity, index.segmenter)
+    ]
+    found.sort(key=_order)
+    near, far = found[:EMBEDDED], found[EMBEDDED:]
+    vector = index.embedder.encode_questions([question.text])[0]
+    cosines = index.embedder.encode_passages([evidence.text for evidence in near]) @ vector
+    lowest = float(np.min(cosines, initial=1.0))
+    judged = [
+        *(_with(evidence, "cosine", float(c)) for evidence, c in zip(near, cosines, strict=True)),
+        *(_with(evidence, "cosine", lowest) for evidence in far),
+    ]
+    return sorted(judged, key=_order)
 
 
 def term_rarity(question: Question, index: HybridIndex) -> dict[str, float]:
@@ -107,5 +101,49 @@ def wanted(kind: Kind, text: str) -> float:
     return 0.5 if pattern is None else float(bool(pattern.search(fold(text))))
 
 
-def _text(passage: Passage, start: int, end: int) -> str:
-    return passage.text[start - passage.start : end - passage.start]
+def _sentences(
+    question: Question,
+    hit: Hit,
+    rank: int,
+    rarity: Mapping[str, float],
+    segmenter: Segmenter,
+) -> list[Evidence]:
+    """Return the sentences of a passage with all features but the cosine."""
+    passage = hit.passage
+    spans = [
+        span
+        for span in sentences(passage.text)
+        if span.end - span.start > item_marker(passage.text, span)
+    ]
+    texts = [passage.text[span.start : span.end] for span in spans]
+    terms = [segmenter.terms(text) for text in texts]
+    held = [coverage(rarity, of_one) for of_one in terms]
+    above = segmenter.terms(" ".join(passage.headings))
+    found = []
+    for at, (span, text) in enumerate(zip(spans, texts, strict=True)):
+        before = terms[at - 1] if at else []
+        features = {
+            "coverage": held[at],
+            "context": coverage(rarity, [*above, *before, *terms[at]]),
+            "passage": hit.score,
+            "rank": 1 / (1 + rank),
+            "wanted": wanted(question.kind, text),
+            "alike": alike(question.text, text),
+            "before": held[at - 1] if at else 0.0,
+        }
+        start, end = passage.start + span.start, passage.start + span.end
+        found.append(Evidence(passage, start, end, _score(features), features))
+    return found
+
+
+def _with(evidence: Evidence, name: str, value: float) -> Evidence:
+    features = {**evidence.features, name: value}
+    return Evidence(evidence.passage, evidence.start, evidence.end, _score(features), features)
+
+
+def _score(features: Mapping[str, float]) -> float:
+    return sum(WEIGHTS[name] * value for name, value in features.items())
+
+
+def _order(evidence: Evidence) -> tuple[float, str, int]:
+    return -evidence.score, evidence.passage.document_id, evidence.start

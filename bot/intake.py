@@ -1,5 +1,6 @@
 """Files and texts that come in over HTTP, made into documents one by one."""
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -50,6 +51,8 @@ def take_text(title: str, text: str, source: str) -> Intake:
     The same `source`, or the same title without one, replaces what it was before.
     """
     name = safe_name(source or title)
+    if source:  # two sites may both have an index.html
+        name += f"-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
     found = take_in([(f"{name}.md", text.encode())])
     documents = (replace(d, title=title, source=source or d.source) for d in found.documents)
     return Intake(tuple(documents), found.unreadable)

@@ -43,18 +43,13 @@ def shown_on(stream: TextIO) -> Iterator[Progress]:
 
 
 class _Lines:
-    """Writes a line when a stage begins, every few seconds, and when it ends."""
+    """Writes a line every few seconds: nothing at all for work that is done by then."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._stage = ""
-        self._written = 0.0
-        self._share = 0.0
+        self._written = time.monotonic()
 
     def __call__(self, stage: str, share: float) -> None:
-        due = time.monotonic() - self._written >= _EVERY_SECONDS
-        ended = share >= 1.0 and (stage != self._stage or self._share < 1.0)
-        if stage != self._stage or ended or due:
+        if time.monotonic() - self._written >= _EVERY_SECONDS:
             print(f"{_STAGES.get(stage, stage)} {share:.0%}", file=self._stream, flush=True)
             self._written = time.monotonic()
-        self._stage, self._share = stage, share

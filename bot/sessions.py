@@ -66,10 +66,10 @@ class SessionStore:
 
     def start(self, collection: str) -> str:
         """Begin a session and return its id, 192 random bits."""
-        row = SessionRow(id=new_id(), collection=collection, started_at=now(), used_at=now())
+        session_id, at = new_id(), now()
         with self._database.write() as session:
-            session.add(row)
-        return row.id
+            session.add(SessionRow(id=session_id, collection=collection, started_at=at, used_at=at))
+        return session_id
 
     def turns(self, session_id: str, collection: str) -> tuple[Turn, ...]:
         """Return the last `REMEMBERED` turns, oldest first."""

@@ -28,31 +28,37 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    data: Path = Field(Path("var"), description="数据文件夹：索引和数据库")
-    database_url: str = Field("", description="数据库地址，空则用数据文件夹里的 SQLite")
+    data: Path = Field(default=Path("var"), description="数据文件夹：索引和数据库")
+    database_url: str = Field(default="", description="数据库地址，空则用数据文件夹里的 SQLite")
     cache: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("wenqu")),
         description="缓存文件夹：嵌入模型和词典",
     )
-    model: str = Field("builtin", min_length=1, description="嵌入模型：builtin、文件夹或模型名")
-    dictionary: Path | None = Field(None, description="自定义词典：每行一个词，UTF-8")
+    model: str = Field(
+        default="builtin", min_length=1, description="嵌入模型：builtin、文件夹或模型名"
+    )
+    dictionary: Path | None = Field(default=None, description="自定义词典：每行一个词，UTF-8")
     collection: str = Field(
-        "default", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="不指定时使用的文档集"
+        default="default", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="不指定时使用的文档集"
     )
-    host: str = Field("127.0.0.1", min_length=1, description="监听地址")
-    port: int = Field(8000, ge=0, le=65535, description="监听端口，0 为任意空闲端口")
-    top_k: int = Field(8, ge=1, le=50, description="每个问题参考的段落数")
+    host: str = Field(default="127.0.0.1", min_length=1, description="监听地址")
+    port: int = Field(default=8000, ge=0, le=65535, description="监听端口，0 为任意空闲端口")
+    top_k: int = Field(default=8, ge=1, le=50, description="每个问题参考的段落数")
     public_url: str = Field(
-        "", pattern=r"^(https?://\S+)?$", description="对外地址，用来写出完整的原文链接"
+        default="", pattern=r"^(https?://\S+)?$", description="对外地址，用来写出完整的原文链接"
     )
-    max_question_characters: int = Field(2000, ge=1, le=2000, description="问题最多的字数")
-    max_upload_bytes: int = Field(50_000_000, ge=1000, description="一次上传最多的字节数")
-    threads: int = Field(2, ge=1, le=64, description="建立索引时嵌入模型用的线程数")
-    workers: int = Field(4, ge=1, le=64, description="同时处理的问题数")
-    queue: int = Field(64, ge=0, le=10_000, description="排队等待的问题数，超出则请稍后再试")
+    max_question_characters: int = Field(default=2000, ge=1, le=2000, description="问题最多的字数")
+    max_upload_bytes: int = Field(default=50_000_000, ge=1000, description="一次上传最多的字节数")
+    threads: int = Field(default=2, ge=1, le=64, description="建立索引时嵌入模型用的线程数")
+    workers: int = Field(default=4, ge=1, le=64, description="同时处理的问题数")
+    queue: int = Field(
+        default=64, ge=0, le=10_000, description="排队等待的问题数，超出则请稍后再试"
+    )
     store_conversations: bool = Field(default=True, description="是否把对话存入数据库")
-    retention_days: int = Field(30, ge=1, le=36_500, description="对话保留的天数")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
+    retention_days: int = Field(default=30, ge=1, le=36_500, description="对话保留的天数")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="日志级别"
+    )
 
     @property
     def database(self) -> str:

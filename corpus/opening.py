@@ -10,9 +10,11 @@ from contextlib import suppress
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 
+from corpus.clean import one_line
+
 _LABELS = (
     ("作者", ("author", "authors", "作者")),
-    ("日期", ("date", "日期", "published", "pubdate", "created")),
+    ("日期", ("date", "日期", "published", "pubdate")),
     ("分类", ("categories", "category", "分类")),
     ("标签", ("tags", "标签")),
 )
@@ -23,17 +25,17 @@ _WRITTEN_OUT = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y")
 
 def title_of(metadata: Mapping[str, str]) -> str:
     """Give the title in `metadata`, or an empty string."""
-    return next((metadata[key] for key in _TITLES if metadata.get(key)), "")
+    return one_line(next((metadata[key] for key in _TITLES if metadata.get(key)), ""))
 
 
 def opening_lines(metadata: Mapping[str, str]) -> list[str]:
     """Put author, date and classes into words, such as `作者：张三`."""
     lines = []
     for label, keys in _LABELS:
-        value = next((metadata[key] for key in keys if metadata.get(key)), "")
+        value = one_line(next((metadata[key] for key in keys if metadata.get(key)), ""))
         if value:
             lines.append(f"{label}：{readable_date(value) if label == '日期' else value}")
-    return [" ".join(line.split("\n")) for line in lines]
+    return lines
 
 
 def readable_date(written: str) -> str:

@@ -37,8 +37,8 @@ def _opened(content: Content, title: str) -> list[Block]:
     """Put title, author and date before the blocks, without saying the title twice."""
     blocks = list(content.blocks)
     head = []
-    if blocks and blocks[0].kind == "heading" and (blocks[0].level == 1 or blocks[0].text == title):
-        head.append(replace(blocks.pop(0), level=1))
+    if blocks and (blocks[0].level == 1 or blocks[0].text == title):
+        head.append(Block(blocks.pop(0).text, "heading", level=1))
     if title_of(content.metadata) and (not head or head[0].text != title):
         head = [Block(title, "heading", level=1), *head]
     elif not head and content.title and content.title == title:

@@ -7,10 +7,14 @@ import numpy as np
 
 from eval.errors import ResultsError
 from eval.intervals import difference, estimate, holm, permutation_p, resamples
-from eval.measures import Measure, number_clusters, sample_of
+from eval.measures import MEASURES, Measure, latencies, number_clusters, sample_of
 from eval.outcome import Outcome
 from eval.results import Results
-from eval.table import columns, measures_of, shown
+from eval.table import columns, shown
+
+_NOTE = """\
+差 = B 减 A，同题配对；区间为 95 % 配对自助法，p 为配对随机置换检验（双侧）。
+“确有”指 p 经 Holm 法按表中全部指标校正后小于 0.05。"""
 
 LEVEL = 0.05
 """A difference is called real if its adjusted p is below."""
@@ -46,14 +50,25 @@ class Comparison:
         return self.adjusted < LEVEL
 
 
-def common(first: Results, second: Results) -> tuple[list[Outcome], list[Outcome]]:
+def common(
+    first: Results, second: Results, *, split: str = ""
+) -> tuple[list[Outcome], list[Outcome]]:
     """Return the outcomes of the questions that both runs asked, in the same order.
+
+    Args:
+        first: One run.
+        second: The other run.
+        split: Only questions of this split; all if empty.
 
     Raises:
         ResultsError: There is none, or one of them expects other answers in both.
     """
     others = {outcome.question.id: outcome for outcome in second.outcomes}
-    mine = [outcome for outcome in first.outcomes if outcome.question.id in others]
+    mine = [
+        outcome
+        for outcome in first.outcomes
+        if outcome.question.id in others and split in {"", outcome.question.split}
+    ]
     theirs = [others[outcome.question.id] for outcome in mine]
     if not mine:
         raise ResultsError(second.about.set, f"no question in common with {first.about.set}")
@@ -78,20 +93,23 @@ def compare(
     """
     clusters = number_clusters(first)
     weights = resamples(len(clusters), seed=seed)
+    # of the stages, only their sum: twenty more comparisons would hide what matters
+    total = [one for one in latencies([*first, *second]) if one.name.startswith("total")]
     found = []
-    for measure in measures_of([*first, *second]):
+    for measure in (*MEASURES, *total):
         changed = sum(
             list(measure.measured(one)) != list(measure.measured(other))
             for one, other in zip(first, second, strict=True)
         )
         before, _ = sample_of(measure, first, clusters)
         after, _ = sample_of(measure, second, clusters)
-        if changed and len(before.rows) and len(after.rows):
+        values = [estimate(measure.statistic, sample) for sample in (before, after)]
+        if changed and not np.isnan(values).any():
             gap = difference(measure.statistic, before, after, weights)
             p = permutation_p(measure.statistic, before, after, len(clusters), seed=seed)
-            values = [estimate(measure.statistic, sample) for sample in (before, after)]
-            if not np.isnan(p):
-                found.append(Comparison(measure, *values, gap.low, gap.high, p, p, changed))
+            found.append(
+                Comparison(measure, values[0], values[1], gap.low, gap.high, p, p, changed)
+            )
     adjusted = holm([comparison.p for comparison in found])
     return [replace(comparison, adjusted=p) for comparison, p in zip(found, adjusted, strict=True)]
 
@@ -117,7 +135,7 @@ def comparison_text(found: Sequence[Comparison]) -> str:
                 _verdict(one),
             ]
         )
-    return columns(rows)
+    return f"{columns(rows)}\n\n{_NOTE}"
 
 
 def _verdict(one: Comparison) -> str:

@@ -53,9 +53,11 @@ class MissingExtraError(EvalError):
     """A library is needed that comes with an extra.
 
     Attributes:
+        library: Its name.
         extra: Name of the extra.
     """
 
-    def __init__(self, library: str, extra: str) -> None:
+    def __init__(self, *, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed: pip install 'wenqu[{extra}]'")
+        self.library = library
         self.extra = extra

@@ -4,7 +4,6 @@ A paragraph is a document. A set named `unanswerable_X` has no paragraphs of its
 about those of X in the folder beside it, less those that its `removed_ids.json` names.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,22 +46,16 @@ class _Question(BaseModel):
     entity: str = ""
 
 
-def folder_set(folder: Path, *, limit: int | None = None, seed: int = 0) -> QuestionSet:
+def folder_set(folder: Path) -> QuestionSet:
     """Return the set in `folder`.
 
-    Args:
-        folder: As described above.
-        limit: Ask only so many of its questions, always the same ones; all paragraphs stay.
-        seed: Another one chooses others.
-
     Raises:
-        QuestionSetError: A file is missing or not in its form.
+        QuestionSetError: A file is missing or not in the form described above.
     """
     folder = folder.resolve()
     documents = {document.id: document for document in _documents(folder)}
     lines = read_lines(folder / "questions.jsonl", _Question)
-    chosen = sorted(lines, key=lambda line: _place(line.id, seed))[:limit] if limit else lines
-    conversations = tuple(_conversation(line, documents, folder) for line in chosen)
+    conversations = tuple(_conversation(line, documents, folder) for line in lines)
     return QuestionSet(folder.name, tuple(documents.values()), conversations)
 
 
@@ -99,11 +92,6 @@ def _removed(path: Path) -> frozenset[str]:
         return frozenset(TypeAdapter(list[str]).validate_json(path.read_bytes()))
     except (OSError, ValidationError, json.JSONDecodeError) as error:
         raise QuestionSetError(path, "expected a list of ids") from error
-
-
-def _place(name: str, seed: int) -> str:
-    salt = f"{seed} " if seed else ""
-    return hashlib.sha1(f"{salt}{name}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _conversation(

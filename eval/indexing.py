@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import re
-from pathlib import Path
 from types import ModuleType
 
 from bot.bot import Bot
@@ -60,8 +59,3 @@ def _fingerprint(runtime: Runtime) -> str:
     code = "".join(inspect.getsource(module) for module in _SHAPING)
     seen = [runtime.embedder.id, runtime.segmenter.id, code]
     return hashlib.sha256("\0".join(seen).encode()).hexdigest()
-
-
-def texts_folder() -> Path:
-    """Return the folder of the texts that come with wenqu."""
-    return Path(inspect.getfile(chunk)).parent / "texts"

@@ -1,7 +1,8 @@
 """Questions whose right answers are known."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from bot.answer import Answer, Turn
@@ -104,6 +105,29 @@ class QuestionSet:
     name: str
     documents: tuple[Document, ...]
     conversations: tuple[GoldConversation, ...]
+
+
+def of_split(questions: QuestionSet, split: str) -> QuestionSet:
+    """Return the same set with the conversations of one split only."""
+    chosen = [one for one in questions.conversations if one.questions[0].split == split]
+    return replace(questions, conversations=tuple(chosen))
+
+
+def sampled(questions: QuestionSet, limit: int, *, seed: int = 0) -> QuestionSet:
+    """Return the same set with at most `limit` conversations, the same ones every time.
+
+    They are those whose first question has the smallest SHA-1 of its id, behind the seed if that
+    is not 0.
+    """
+    salt = f"{seed} " if seed else ""
+
+    def place(conversation: GoldConversation) -> str:
+        name = f"{salt}{conversation.questions[0].id}"
+        return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+
+    return replace(
+        questions, conversations=tuple(sorted(questions.conversations, key=place)[:limit])
+    )
 
 
 def said_before(lines: Sequence[str]) -> tuple[Turn, ...]:

@@ -36,7 +36,7 @@ _MESSAGES = {
     "missing": "缺少这一项",
     "extra_forbidden": "没有这一项",
     "string_type": "应为文字",
-    "string_unicode": "有无法识别的字符",
+    "value_error": "有无法识别的字符",
     "string_too_long": "太长",
     "string_pattern_mismatch": "格式不对",
     "int_type": "应为整数",

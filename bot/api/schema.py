@@ -5,7 +5,7 @@ Responses are written by `bot.wire`, not by these models; a test holds the two t
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Collection: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Identifier: TypeAlias = Annotated[str, Field(max_length=100)]
@@ -16,15 +16,27 @@ class _Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """Refuse half of a surrogate pair, which JSON can spell and UTF-8 cannot."""
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError as error:
+                message = f"broken character at {error.start}"
+                raise ValueError(message) from error
+        return value
+
 
 class ChatRequest(_Request):
     """A question."""
 
     question: str = Field(examples=["chroot 是哪一年出现的？"])
-    session_id: Identifier | None = Field(None, description="继续这个会话")
-    collection: Collection | None = Field(None, description="要查的文档集")
+    session_id: Identifier | None = Field(default=None, description="继续这个会话")
+    collection: Collection | None = Field(default=None, description="要查的文档集")
     stream: bool = Field(default=False, description="用 SSE 逐句返回")
-    top_k: int | None = Field(None, ge=1, le=50, description="参考的段落数")
+    top_k: int | None = Field(default=None, ge=1, le=50, description="参考的段落数")
 
 
 class FeedbackRequest(_Request):
@@ -32,7 +44,7 @@ class FeedbackRequest(_Request):
 
     turn_id: Identifier
     vote: Literal["up", "down"]
-    comment: str = Field("", max_length=2000)
+    comment: str = Field(default="", max_length=2000)
 
 
 class TextRequest(_Request):
@@ -40,7 +52,7 @@ class TextRequest(_Request):
 
     title: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1)
-    source: str = Field("", max_length=2000, description="原文网址")
+    source: str = Field(default="", max_length=2000, description="原文网址")
 
 
 class _Response(BaseModel):

@@ -9,13 +9,13 @@ every paragraph, so they get a limit of their own.
 import re
 from collections import Counter
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)[^<>]*>?")
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/<>]*)[^<>]*>?")
 _MAX_DEPTH = 512
 _MAX_FORMATTING = 16
-_MAX_TAG = 65_536  # characters; beyond, a tag keeps its name alone
+_MAX_TAG = 65_536  # characters; a longer tag keeps its name alone
 
 _FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
-# Either never open, or closed by the next of their kind: these do not nest by themselves.
+# Never open, or closed by the next of their kind: these do not nest by themselves.
 _FLAT = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dt dd option "
     "optgroup tr td th thead tbody tfoot caption colgroup rb rp rt rtc html head body".split()
@@ -25,39 +25,44 @@ _FLAT = frozenset(
 def shallow(html: str) -> str:
     """Take out the tags that nest deeper than a browser would go; text is never taken out.
 
-    Returns `html` itself in the ordinary case. Takes time linear in its length.
+    Takes time linear in the length of `html`.
     """
-    if html.count("<") <= _MAX_FORMATTING:
-        return html
-    depths: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    kept: list[str] = []
-    depth = formatting = place = 0
-    for tag in _TAG.finditer(html):
+    return _TAG.sub(_Nesting().judge, html)
+
+
+class _Nesting:
+    """Counts what is open, as far as tags alone tell."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._depth = 0
+        self._formatting = 0
+
+    def judge(self, tag: re.Match[str]) -> str:
         closes, name = tag[1], tag[2].lower()
-        if len(tag[0]) > _MAX_TAG:
-            kept += (html[place : tag.start()], f"<{closes}{name}>")
-            place = tag.end()
-        if name in _FLAT:
-            continue
-        if closes:
-            if dropped[name]:
-                dropped[name] -= 1
-            elif depths[name]:
-                depths[name] -= 1
-                depth -= 1
-                formatting -= name in _FORMATTING
-                continue
-            else:
-                continue
-        elif depth < _MAX_DEPTH and not (name in _FORMATTING and formatting >= _MAX_FORMATTING):
-            depths[name] += 1
-            depth += 1
-            formatting += name in _FORMATTING
-            continue
-        else:
-            dropped[name] += 1
-        if place < tag.end():
-            kept.append(html[place : tag.start()])
-            place = tag.end()
-    return "".join((*kept, html[place:])) if place else html
+        kept = name in _FLAT or (self._may_close(name) if closes else self._may_open(name))
+        if not kept:
+            return ""
+        return tag[0] if len(tag[0]) <= _MAX_TAG else f"<{closes}{name}>"
+
+    def _may_open(self, name: str) -> bool:
+        formats = name in _FORMATTING
+        if self._depth >= _MAX_DEPTH or (formats and self._formatting >= _MAX_FORMATTING):
+            self._dropped[name] += 1
+            return False
+        self._count(name, 1)
+        return True
+
+    def _may_close(self, name: str) -> bool:
+        if self._dropped[name]:
+            self._dropped[name] -= 1
+            return False
+        if self._open[name]:
+            self._count(name, -1)
+        return True
+
+    def _count(self, name: str, change: int) -> None:
+        self._open[name] += change
+        self._depth += change
+        self._formatting += change if name in _FORMATTING else 0

@@ -1,0 +1,58 @@
+"""HTML, well-formed or not, into blocks.
+
+Parsed as a browser parses it (lexbor, through selectolax), never by patterns.
+"""
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from corpus.blocks import Content
+from corpus.clean import clean, one_line
+from corpus.readers.nesting import shallow
+from corpus.readers.walk import Walk
+
+_META = {
+    "author": "author",
+    "article:author": "author",
+    "date": "date",
+    "article:published_time": "date",
+    "description": "description",
+    "keywords": "keywords",
+}
+
+
+def read_html(html: str) -> Content:
+    """Read a page or a fragment of one.
+
+    Args:
+        html: Decoded. Its nesting may be of any depth: what is deeper than a browser would go
+            counts as siblings.
+    """
+    # A lone surrogate cannot be parsed, and a valid source has none: the document would refuse it.
+    page = LexborHTMLParser(shallow(html))
+    body = page.body
+    blocks = Walk().blocks(_main(body)) if body else []
+    return Content(tuple(blocks), _metadata(page), _title(page))
+
+
+def _main(body: LexborNode) -> LexborNode:
+    """Find the one element that holds the article, if it holds most of the text."""
+    for selector in ("main, [role=main]", "article"):
+        found = body.css(selector)
+        if len(found) == 1 and 2 * len(found[0].text()) >= len(body.text()):
+            return found[0]
+    return body
+
+
+def _title(page: LexborHTMLParser) -> str:
+    title = page.head.css_first("title") if page.head else None
+    return one_line(clean(title.text())) if title else ""
+
+
+def _metadata(page: LexborHTMLParser) -> dict[str, str]:
+    metadata: dict[str, str] = {}
+    for meta in page.head.css("meta[content]") if page.head else ():
+        key = _META.get(meta.attrs.sget("name") or meta.attrs.sget("property"))
+        value = one_line(clean(meta.attrs.sget("content")))
+        if key and value:
+            metadata.setdefault(key, value)
+    return metadata

@@ -1,0 +1,104 @@
+"""JSON Lines: a document a line."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from corpus.encoding import decode
+from corpus.errors import UnreadableSourceError
+
+MAX_LINE_BYTES = 20_000_000
+
+_LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line.
+
+    Attributes:
+        line: Counted from 1.
+        id: As given; empty if the line has none that can be used.
+        title: As given, or empty.
+        text: As given, not yet cleaned.
+        metadata: All other keys; what is no string is written as JSON.
+    """
+
+    line: int
+    id: str
+    title: str
+    text: str
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def read_jsonl(stream: BinaryIO, source: str) -> Iterator[Record | UnreadableSourceError]:
+    """Read a stream of JSON objects with the key `text`, and perhaps `id` and `title`.
+
+    A line that cannot be read is given as an error that names it, and the next one follows. One
+    line at most is held in memory, and no more of it than 20 MB.
+    """
+    number = 0
+    while raw := stream.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(raw) == MAX_LINE_BYTES and not raw.endswith(b"\n"):
+            _skip_line(stream)
+            reason = f"line {number} has more than {MAX_LINE_BYTES} bytes"
+            yield UnreadableSourceError(source, reason, trouble="too_large")
+        elif raw.strip(b" \t\r\n\xef\xbb\xbf"):
+            yield _record(raw, number, source)
+
+
+def _skip_line(stream: BinaryIO) -> None:
+    while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _record(raw: bytes, number: int, source: str) -> Record | UnreadableSourceError:
+    try:
+        found = json.loads(decode(raw, source=source).text)
+    except UnreadableSourceError as error:
+        return UnreadableSourceError(source, f"line {number}: {error.reason}", trouble=error.trouble)
+    except (ValueError, RecursionError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return UnreadableSourceError(source, f"line {number} is not JSON: {what}")
+    if not isinstance(found, dict):
+        return UnreadableSourceError(source, f"line {number}: expected an object, found {_kind(found)}")
+    text = found.pop("text", None)
+    if not isinstance(text, str):
+        reason = f"line {number}: expected text to be a string, found {_kind(text)}"
+        return UnreadableSourceError(source, reason)
+    title = found.pop("title", None)
+    record_id = _usable_id(found.pop("id", None))
+    try:
+        metadata = {key: _string(value) for key, value in found.items() if value is not None}
+    except RecursionError:
+        return UnreadableSourceError(source, f"line {number} is nested too deeply")
+    broken = _broken_character(text, title, record_id, *metadata, *metadata.values())
+    if broken is not None:
+        return UnreadableSourceError(source, f"line {number}: half of a surrogate pair, {broken}")
+    return Record(number, record_id, title if isinstance(title, str) else "", text, metadata)
+
+
+def _usable_id(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    name = str(value)
+    return name if name.isprintable() and 0 < len(name.strip()) <= len(name) <= _LONGEST_ID else ""
+
+
+def _broken_character(*texts: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
+    for text in texts:
+        try:
+            str(text).encode("utf-8")
+        except UnicodeEncodeError as error:
+            return f"{error.object[error.start]!a} at character {error.start}"
+    return None
+
+
+def _string(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    return "nothing" if value is None else type(value).__name__

@@ -1,0 +1,81 @@
+"""PDF into blocks: lines of pages, and headings from the outline."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from corpus.blocks import Block, Content
+from corpus.clean import clean
+from corpus.readers.sandbox import parse
+from corpus.readers.text import text_blocks
+
+_HYPHEN = re.compile("[\x02\ufffe](?:\r?\n)?")  # how pdfium marks a word that goes on below
+_DIGITS = re.compile("[0-9]+")
+_DATE = re.compile(r"D:([0-9]{4})([0-9]{2})([0-9]{2})")
+_NO_TITLE = re.compile(r"untitled|无标题|microsoft word\b.*|.*\.(?:docx?|pptx?|xlsx?|indd|pdf|tex)|\s*", re.IGNORECASE)
+_NO_AUTHOR = re.compile(r"anonymous|unknown|administrator|admin|user|\s*", re.IGNORECASE)
+_MIN_PAGES = 3
+_DEEPEST_HEADING = 6
+
+
+def read_pdf(data: bytes, source: str) -> Content:
+    """Read the text of a PDF.
+
+    Running heads and page numbers go, hand-wrapped lines are joined, also across pages. A line
+    that is an entry of the outline is a heading.
+
+    Raises:
+        UnreadableSourceError: It needs a password, holds pictures only, or is damaged.
+    """
+    parsed = parse("pdf", data, source)
+    pages = [clean(_HYPHEN.sub("", page)).split("\n") for page in parsed["pages"]]
+    outline: dict[int, dict[str, int]] = defaultdict(dict)
+    for level, title, page in parsed["contents"]:
+        if page is not None:
+            outline[page].setdefault(_key(clean(title)), min(level, _DEEPEST_HEADING))
+    metadata = _metadata(parsed["metadata"])
+    title = metadata.pop("title", "")
+    blocks = tuple(_blocks(_without_running_heads(pages), outline))
+    return Content(blocks, metadata | {"pages": str(len(pages))}, title)
+
+
+def _blocks(pages: Sequence[Sequence[str]], outline: Mapping[int, Mapping[str, int]]) -> Iterator[Block]:
+    lines: list[str] = []
+    for number, page in enumerate(pages):
+        levels = dict(outline.get(number, {}))
+        for line in page:
+            level = levels.pop(_key(line), 0)
+            if level:
+                yield from text_blocks(lines)
+                lines = []
+                yield Block(line.strip(), "heading", level=level)
+            else:
+                lines.append(line)
+    yield from text_blocks(lines)
+
+
+def _key(line: str) -> str:
+    return "".join(line.split())
+
+
+def _without_running_heads(pages: Sequence[list[str]]) -> list[list[str]]:
+    """Take off first and last lines that most pages share, their digits left aside."""
+    filled = [[line for line in page if line.strip()] for page in pages]
+    for edge in (0, -1):
+        seen = Counter(_DIGITS.sub("0", _key(page[edge])) for page in filled if page)
+        for page in filled:
+            often = seen[_DIGITS.sub("0", _key(page[edge]))] if page else 0
+            if often >= _MIN_PAGES and 2 * often > len(pages):
+                page.pop(edge)
+    return filled
+
+
+def _metadata(found: Mapping[str, str]) -> dict[str, str]:
+    metadata = {key: clean(value).strip() for key, value in found.items()}
+    if _NO_TITLE.fullmatch(metadata.get("title", "")):
+        metadata.pop("title", None)
+    if _NO_AUTHOR.fullmatch(metadata.get("author", "")):
+        metadata.pop("author", None)
+    if date := _DATE.match(metadata.pop("created", "")):
+        metadata["created"] = "-".join(date.groups())
+    return metadata
