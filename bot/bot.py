@@ -10,10 +10,11 @@ from bot.direct import direct_answer
 from bot.evidence import Evidence, gather
 from bot.lists import whole_list
 from bot.question import Question, check, understand
-from bot.refuse import THRESHOLD, Judgement, judge
+from bot.refuse import Judgement, judge
 from bot.rewrite import standalone
 from bot.smalltalk import small_talk
 from bot.verify import supported
+from bot.weights import weights
 from index.errors import DocumentNotFoundError
 from index.hit import Hit
 from index.library import Library
@@ -22,8 +23,8 @@ from index.stopwatch import Stopwatch
 
 TOP_K = 8
 _NEAREST = 3
-_SECOND = 2.0
-"""A further sentence is added while its score is within this of the best: odds of 1 to 7."""
+_SECOND = 1.5
+"""A further sentence is added while its score is within this of the best: odds of 1 to 4.5."""
 _ENOUGH = 180
 """Characters of an answer after which no further sentence is added."""
 _SENTENCES = 3
@@ -89,7 +90,7 @@ class Bot:
         if index is None or small_talk(asked):
             return Prepared(asked, asked, (), index, watch)
         with watch.stage("rewrite"):
-            alone = standalone(asked, turns, index.vocabulary, index.segmenter)
+            alone = standalone(asked, turns, index.gazetteer, index.segmenter)
         hits = tuple(index.search(alone, top_k, watch=watch))
         return Prepared(asked, alone, hits, index, watch)
 
@@ -103,11 +104,12 @@ class Bot:
             refusal = Refusal("no_documents")
             return self._finish(Answer(text, "refusal", refusal=refusal), prepared)
         with prepared.watch.stage("read"):
-            question = understand(prepared.standalone_question, prepared.index.segmenter)
+            index = prepared.index
+            question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
             evidence = gather(question, prepared.hits, prepared.index)
         with prepared.watch.stage("judge"):
             judgement = judge(question, prepared.hits, evidence, prepared.index)
-        if judgement.confidence < THRESHOLD:
+        if judgement.confidence < weights().threshold:
             return self._finish(_refuse(question, prepared, judgement), prepared)
         with prepared.watch.stage("compose"):
             composed = self._compose(question, evidence)

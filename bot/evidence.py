@@ -1,36 +1,26 @@
 """From passages to the sentences in them that answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bot.alike import alike
 from bot.lexicon import Kind, lexicon
 from bot.question import Question
+from bot.weights import weights
 from corpus.document import Passage
 from corpus.fold import fold
 from corpus.sentences import item_marker, sentences
 from corpus.words import Segmenter
 from index.hit import Hit
+from index.rows import search_text
 from index.search import HybridIndex
 
 PASSAGES = 5
 """Passages whose sentences are looked at."""
-EMBEDDED = 20
-"""Sentences that are embedded; those with fewer words of the question wait behind."""
-
-# Fitted by `python -m eval.fit` on the tuning halves; docs/evaluation.md says how.
-WEIGHTS: Mapping[str, float] = {
-    "cosine": 27.6,
-    "coverage": -2.9,
-    "context": 4.0,
-    "passage": 5.6,
-    "rank": 1.6,
-    "wanted": 1.4,
-    "alike": 5.3,
-    "before": -1.5,
-}
+EMBEDDED = 24
+"""Sentences that are embedded; those that share the least with the question are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +32,7 @@ class Evidence:
         start: Offset into the document's text.
         end: Offset after its last character.
         score: Larger is better; comparable within one question only.
+        context: The sentence below its title and headings.
         features: What the score was made from.
     """
 
@@ -49,6 +40,7 @@ class Evidence:
     start: int
     end: int
     score: float
+    context: str = ""
     features: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
@@ -60,20 +52,28 @@ class Evidence:
 def gather(question: Question, hits: Sequence[Hit], index: HybridIndex) -> list[Evidence]:
     """Return the sentences of the first hits, best first; equal scores in reading order.
 
-    A sentence is judged by what it means (cosine to the question), by how much of the question it
-    repeats in the same order, by the share of the question's rare terms that it and what surrounds
-    it hold, by its passage, and by whether it has what the kind of question wants, such as a date.
+    A sentence is judged by what it means below its title and headings, since «门票：免费» alone
+    does not say of what (cosine to the question); by whether its subject is that of the question;
+    by the share of the question's rare terms that it holds, those that ask something of the subject
+    counted apart; by how much of the question it repeats in the same order; by its passage; and by
+    whether it has what the kind of question wants, such as a date.
+
+    Args:
+        question: Taken apart.
+        hits: Best first.
+        index: That the hits came from.
     """
-    rarity = term_rarity(question, index)
+    rarity = term_rarity(question.content, index)
+    asked = term_rarity(question.rest, index)
     found = [
         evidence
         for rank, hit in enumerate(hits[:PASSAGES], start=1)
-        for evidence in _sentences(question, hit, rank, rarity, index.segmenter)
+        for evidence in _sentences(question, hit, rank, rarity, asked, index.segmenter)
     ]
     found.sort(key=_order)
     near, far = found[:EMBEDDED], found[EMBEDDED:]
     vector = index.embedder.encode_questions([question.text])[0]
-    cosines = index.embedder.encode_passages([evidence.text for evidence in near]) @ vector
+    cosines = index.embedder.encode_passages([evidence.context for evidence in near]) @ vector
     lowest = float(np.min(cosines, initial=1.0))
     judged = [
         *(_with(evidence, "cosine", float(c)) for evidence, c in zip(near, cosines, strict=True)),
@@ -82,10 +82,10 @@ def gather(question: Question, hits: Sequence[Hit], index: HybridIndex) -> list[
     return sorted(judged, key=_order)
 
 
-def term_rarity(question: Question, index: HybridIndex) -> dict[str, float]:
-    """Return the terms of what the question speaks of, each with its rarity in the index."""
-    text = " ".join([*question.content, *question.names]) or question.text
-    return {term: index.lexical.rarity(term) for term in index.segmenter.terms(text)}
+def term_rarity(words: Sequence[str], index: HybridIndex) -> dict[str, float]:
+    """Return the terms of some words of a question, each with its rarity in the index."""
+    terms = index.segmenter.terms(" ".join(words))
+    return {term: index.lexical.rarity(term) for term in terms}
 
 
 def coverage(rarity: Mapping[str, float], terms: Sequence[str]) -> float:
@@ -106,43 +106,46 @@ def _sentences(
     hit: Hit,
     rank: int,
     rarity: Mapping[str, float],
+    asked: Mapping[str, float],
     segmenter: Segmenter,
 ) -> list[Evidence]:
     """Return the sentences of a passage with all features but the cosine."""
     passage = hit.passage
-    spans = [
-        span
-        for span in sentences(passage.text)
-        if span.end - span.start > item_marker(passage.text, span)
-    ]
-    texts = [passage.text[span.start : span.end] for span in spans]
-    terms = [segmenter.terms(text) for text in texts]
-    held = [coverage(rarity, of_one) for of_one in terms]
-    above = segmenter.terms(" ".join(passage.headings))
     found = []
-    for at, (span, text) in enumerate(zip(spans, texts, strict=True)):
-        before = terms[at - 1] if at else []
+    for span in sentences(passage.text):
+        if span.end - span.start <= item_marker(passage.text, span):
+            continue
+        text = passage.text[span.start : span.end]
+        context = search_text(hit.title, passage.headings, text)
+        terms = segmenter.terms(text)
         features = {
-            "coverage": held[at],
-            "context": coverage(rarity, [*above, *before, *terms[at]]),
+            "coverage": coverage(rarity, terms),
+            "rest": coverage(asked, terms),
+            "subject": speaks_of(question, context),
+            "alike": alike(question.text, text),
+            "wanted": wanted(question.kind, text),
             "passage": hit.score,
             "rank": 1 / (1 + rank),
-            "wanted": wanted(question.kind, text),
-            "alike": alike(question.text, text),
-            "before": held[at - 1] if at else 0.0,
         }
         start, end = passage.start + span.start, passage.start + span.end
-        found.append(Evidence(passage, start, end, _score(features), features))
+        found.append(Evidence(passage, start, end, _score(features), context, features))
     return found
+
+
+def speaks_of(question: Question, context: str) -> float:
+    """Return 1 if `context` names all subjects of the question, 0 if not, 0.5 if it has none."""
+    folded = fold(context)
+    subjects = question.subjects
+    return float(all(subject in folded for subject in subjects)) if subjects else 0.5
 
 
 def _with(evidence: Evidence, name: str, value: float) -> Evidence:
     features = {**evidence.features, name: value}
-    return Evidence(evidence.passage, evidence.start, evidence.end, _score(features), features)
+    return replace(evidence, score=_score(features), features=features)
 
 
 def _score(features: Mapping[str, float]) -> float:
-    return sum(WEIGHTS[name] * value for name, value in features.items())
+    return sum(weights().evidence[name] * value for name, value in features.items())
 
 
 def _order(evidence: Evidence) -> tuple[float, str, int]:

@@ -1,17 +1,14 @@
 """Files and texts that come in over HTTP, made into documents one by one."""
 
 import hashlib
-import unicodedata
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath, PureWindowsPath
-
-from corpus.read import read_bytes
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
-
-_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +28,15 @@ def take_in(files: Iterable[tuple[str, bytes]]) -> Intake:
     """Read uploaded files; one that cannot be read does not stop the others.
 
     Args:
-        files: Name and content of each. A name says the format and gives the id: it never
-            touches a disk, and what stands before its last slash is dropped.
+        files: Name and content of each. A name only says the format and gives the id: it never
+            touches a disk.
     """
+    from corpus.read import read_bytes  # noqa: PLC0415  # a service that gets no files needs none
+
     documents: list[Document] = []
     unreadable: list[UnreadableSourceError] = []
     for name, data in files:
-        for found in read_bytes(data, safe_name(name)):
+        for found in read_bytes(data, name):
             if isinstance(found, Document):
                 documents.append(found)
             else:
@@ -50,18 +49,10 @@ def take_text(title: str, text: str, source: str) -> Intake:
 
     The same `source`, or the same title without one, replaces what it was before.
     """
-    name = safe_name(source or title)
+    name = re.sub(r"[/\\]", " ", title)
     if source:  # two sites may both have an index.html
-        name += f"-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+        last = PurePosixPath(urlsplit(source).path).stem or "page"
+        name = f"{last}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
     found = take_in([(f"{name}.md", text.encode())])
     documents = (replace(d, title=title, source=source or d.source) for d in found.documents)
     return Intake(tuple(documents), found.unreadable)
-
-
-def safe_name(name: str) -> str:
-    """Return the last part of a file's name, without control characters and not too long."""
-    last = PureWindowsPath(PurePosixPath(name).name).name
-    printable = "".join(c for c in last if not unicodedata.category(c).startswith("C"))
-    stem, dot, suffix = unicodedata.normalize("NFC", printable).strip(" .").rpartition(".")
-    shortened = f"{(stem or suffix)[:_LONGEST_NAME]}{dot}{suffix[:10] if stem else ''}"
-    return shortened.rstrip(".") or "document"

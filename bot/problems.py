@@ -190,6 +190,14 @@ def _(error: SQLAlchemyError) -> Problem:
 
 
 @problem_of.register
+def _(error: TimeoutError) -> Problem:
+    del error
+    detail = "回答用时太久，已停止。请稍后再试，或把问题改得简单些。"
+    english = "the answer took too long and was given up"
+    return Problem("deadline", 504, "超时", detail, english, retry_seconds=5)
+
+
+@problem_of.register
 def _(error: OSError) -> Problem:
     english = error.strerror or type(error).__name__
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:

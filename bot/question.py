@@ -7,6 +7,7 @@ from bot.errors import QuestionError
 from bot.lexicon import Kind, lexicon
 from corpus.fold import fold
 from corpus.words import Segmenter, Word, names
+from index.gazetteer import Gazetteer
 
 LONGEST = 2000
 """Characters. Longer questions are refused, never cut in silence."""
@@ -24,6 +25,8 @@ class Question:
         words: Its words in order, question words included.
         content: Folded words that an answer should speak of, without repeats, in order.
         names: Folded Latin names and quoted titles, which an answer must speak of.
+        subjects: Folded names that the corpus itself uses, such as titles of documents.
+        rest: Those of `content` that are no part of `names` or `subjects`: what is asked of them.
     """
 
     text: str
@@ -31,6 +34,8 @@ class Question:
     words: tuple[Word, ...]
     content: tuple[str, ...]
     names: tuple[str, ...]
+    subjects: tuple[str, ...]
+    rest: tuple[str, ...]
 
 
 def check(text: str) -> str:
@@ -59,16 +64,26 @@ def kind_of(text: str) -> Kind:
     return next((kind for kind, pattern in lexicon().kinds if pattern.search(folded)), "what")
 
 
-def understand(text: str, segmenter: Segmenter) -> Question:
+def understand(text: str, segmenter: Segmenter, gazetteer: Gazetteer) -> Question:
     """Take a checked question apart."""
     words = segmenter.words(text)
-    content = dict.fromkeys(word.text for word in words if word.text not in lexicon().asking)
+    content = [word for word in words if word.text not in lexicon().asking]
+    mentions = gazetteer.find(text)
     quoted = [fold(match.group(1)) for match in _QUOTED.finditer(text)]
-    latin = [name.text for name in names(text) if name.text not in lexicon().asking]
+    latin = [name for name in names(text) if name.text not in lexicon().asking]
+    named = [(mention.start, mention.end) for mention in mentions]
+    named += [(name.start, name.end) for name in latin]
+    rest = [
+        word.text
+        for word in content
+        if not any(start <= word.start and word.end <= end for start, end in named)
+    ]
     return Question(
         text=text,
         kind=kind_of(text),
         words=tuple(words),
-        content=tuple(content),
-        names=tuple(dict.fromkeys([*latin, *quoted])),
+        content=tuple(dict.fromkeys(word.text for word in content)),
+        names=tuple(dict.fromkeys([*(name.text for name in latin), *quoted])),
+        subjects=tuple(dict.fromkeys(fold(mention.name) for mention in mentions)),
+        rest=tuple(dict.fromkeys(rest)),
     )

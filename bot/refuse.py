@@ -1,31 +1,18 @@
 """When to say that the documents do not tell."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.evidence import Evidence, coverage, term_rarity, wanted
+from bot.evidence import Evidence, coverage, speaks_of, term_rarity
 from bot.question import Question
+from bot.weights import weights
 from corpus.fold import fold
 from index.hit import Hit
 from index.rows import search_text
 from index.search import HybridIndex
 
-THRESHOLD = 0.5
-"""Confidence below which the bot refuses, unless the index has its own."""
-
-# Logistic regression on the tuning halves, by `python -m eval.fit`; see docs/quality.md.
-BIAS = -30.0
-WEIGHTS: Mapping[str, float] = {
-    "cosine": 28.0,
-    "sentence_cosine": 6.0,
-    "coverage": 2.5,
-    "sentence_coverage": 1.5,
-    "names": 1.5,
-    "agreement": 0.5,
-    "wanted": 0.5,
-    "rarest": 1.5,
-}
+_WIDEST_GAP = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +21,7 @@ class Judgement:
 
     Attributes:
         confidence: 0 to 1, the probability that the best evidence answers the question.
-        signals: What it was worked out from, each 0 to 1.
+        signals: What it was worked out from.
         missing: Words of the question that nothing found speaks of, rarest first, as typed.
     """
 
@@ -50,7 +37,8 @@ def judge(
     if not hits or not evidence:
         return Judgement(0.0, {}, tuple(question.content[:1]))
     signals = measure(question, hits, evidence, index)
-    odds = BIAS + sum(WEIGHTS[name] * signals[name] for name in WEIGHTS)
+    known = weights()
+    odds = known.bias + sum(weight * signals[name] for name, weight in known.signals.items())
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
     return Judgement(confidence, signals, missing_words(question, hits, index))
 
@@ -58,24 +46,29 @@ def judge(
 def measure(
     question: Question, hits: Sequence[Hit], evidence: Sequence[Evidence], index: HybridIndex
 ) -> dict[str, float]:
-    """Return the signals, each 0 to 1."""
+    """Return the signals: of the question's best passage, and of the best sentence in it."""
     best = evidence[0]
-    rarity = term_rarity(question, index)
-    top = hits[0]
-    found = _searched(top)
-    text = fold(found)
-    held = [name in text for name in question.names]
-    rarest = max(rarity, key=lambda term: (rarity[term], term), default="")
+    own = next(hit for hit in hits if hit.passage == best.passage)
+    searched = _searched(own)
+    folded, terms = fold(searched), index.segmenter.terms(searched)
+    asked = [word for word in question.rest if len(word) > 1]
+    words = [word for word in question.content if len(word) > 1]
     return {
         "cosine": max(hit.scores.get("dense", 0.0) for hit in hits),
-        "sentence_cosine": best.features.get("cosine", 0.0),
-        "coverage": coverage(rarity, index.segmenter.terms(found)),
-        "sentence_coverage": best.features.get("context", 0.0),
-        "names": sum(held) / len(held) if held else 1.0,
-        "agreement": float(top.ranks.get("dense") == 1 and top.ranks.get("bm25") == 1),
-        "wanted": wanted(question.kind, best.text),
-        "rarest": float(rarest in set(index.segmenter.terms(found))) if rarest else 1.0,
+        "sentence_cosine": best.features["cosine"],
+        "coverage": coverage(term_rarity(question.content, index), terms),
+        "absent": _share(words, lambda word: word not in folded, default=0.0),
+        "subject": speaks_of(question, searched),
+        "rest": coverage(term_rarity(question.rest, index), terms) if question.rest else 1.0,
+        "rest_words": _share(asked, lambda word: word in folded, default=1.0),
+        "gap": min(best.score - evidence[1].score, _WIDEST_GAP) if evidence[1:] else _WIDEST_GAP,
+        "alike": best.features["alike"],
+        "wanted": best.features["wanted"],
     }
+
+
+def _share(words: Sequence[str], holds: Callable[[str], bool], *, default: float) -> float:
+    return sum(map(holds, words)) / len(words) if words else default
 
 
 def missing_words(question: Question, hits: Sequence[Hit], index: HybridIndex) -> tuple[str, ...]:
@@ -102,4 +95,4 @@ def _as_typed(question: str, word: str, shown: Mapping[str, str]) -> str:
 
 
 def _searched(hit: Hit) -> str:
-    return search_text("", hit.passage.headings, hit.passage.text)
+    return search_text(hit.title, hit.passage.headings, hit.passage.text)

@@ -9,7 +9,7 @@ from bot.lexicon import lexicon
 from bot.verify import without_markers
 from corpus.fold import fold_with_offsets
 from corpus.words import Segmenter, names
-from index.vocabulary import Mention, Vocabulary
+from index.gazetteer import Mention, Gazetteer
 
 LOOK_BACK = 8
 """Turns in which a pronoun may find what it stands for."""
@@ -24,7 +24,7 @@ class _Focus:
 
 
 def standalone(
-    question: str, turns: Sequence[Turn], vocabulary: Vocabulary, segmenter: Segmenter
+    question: str, turns: Sequence[Turn], gazetteer: Gazetteer, segmenter: Segmenter
 ) -> str:
     """Return `question` with what it leaves to the conversation filled in.
 
@@ -35,18 +35,18 @@ def standalone(
     Args:
         question: As typed, not blank.
         turns: Oldest first.
-        vocabulary: Names of the corpus.
+        gazetteer: Names of the corpus.
         segmenter: Cuts the question into words.
     """
     if not turns:
         return question
-    focus = _focus(turns, vocabulary)
-    own = vocabulary.find(question)
+    focus = _focus(turns, gazetteer)
+    own = gazetteer.find(question)
     pronoun = _place(lexicon().pronoun, question)
     about = _place(lexicon().what_about, question, "topic")
     topic = question[slice(*about)].strip(" ，,的") if about else ""
     if topic and not pronoun and (own or names(topic)):
-        return _asked_about(topic, focus, vocabulary)
+        return _asked_about(topic, focus, gazetteer)
     if own or not focus.question:
         return question
     if pronoun:
@@ -54,12 +54,12 @@ def standalone(
     return _completed(question, focus, segmenter)
 
 
-def _focus(turns: Sequence[Turn], vocabulary: Vocabulary) -> _Focus:
+def _focus(turns: Sequence[Turn], gazetteer: Gazetteer) -> _Focus:
     names: dict[str, None] = {}
     for turn in reversed(turns[-LOOK_BACK:]):
         asked = turn.answer.standalone_question or turn.question
         for text in (asked, without_markers(turn.answer.text)):
-            for mention in _ordered(vocabulary.find(text)):
+            for mention in _ordered(gazetteer.find(text)):
                 names.setdefault(mention.name)
     last = turns[-1]
     return _Focus(tuple(names), last.answer.standalone_question or last.question)
@@ -70,9 +70,9 @@ def _ordered(mentions: Sequence[Mention]) -> list[Mention]:
     return sorted(mentions, key=lambda mention: (rank[mention.source], mention.start))
 
 
-def _asked_about(topic: str, focus: _Focus, vocabulary: Vocabulary) -> str:
+def _asked_about(topic: str, focus: _Focus, gazetteer: Gazetteer) -> str:
     """Return the last question with its subject replaced by `topic`."""
-    mentions = _ordered(vocabulary.find(focus.question))
+    mentions = _ordered(gazetteer.find(focus.question))
     if mentions:
         old = mentions[0]
         return focus.question[: old.start] + topic + focus.question[old.end :]

@@ -1,9 +1,8 @@
 """The parts of wenqu put together as the settings say."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import Protocol, Self
 
 from bot.bot import Bot
 from bot.catalogue import describe, exists
@@ -105,7 +104,13 @@ class Runtime:
             return self._bots[collection]
 
 
-OpenRuntime = Callable[[Settings], Runtime]
+class OpenRuntime(Protocol):
+    """What `Runtime.open` does; tests give commands a runtime of their own."""
+
+    def __call__(
+        self, settings: Settings, *, threads: int = 1, progress: Progress | None = None
+    ) -> Runtime:
+        """Open the parts that the settings name."""
 
 
 def open_model(

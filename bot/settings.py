@@ -126,9 +126,12 @@ class Configuration:
         )
 
     def shown(self, name: str) -> str:
-        """Return the value of a setting as it may be printed: without a password."""
+        """Return the value of a setting as it may be printed: without a password, "" for none."""
         value = getattr(self.settings, name)
-        return _PASSWORD.sub("***", value) if name == "database_url" else str(value)
+        if isinstance(value, bool):
+            return str(value).lower()
+        shown = "" if value is None else str(value)
+        return _PASSWORD.sub("***", shown) if name == "database_url" else shown
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -1,12 +1,19 @@
 """What tests of the service need: the real application around a runtime they made."""
 
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Self
 
+import uvicorn
 from starlette.testclient import TestClient
 
 from bot.app import create_app
+from bot.commands.serve import bind
 from bot.runtime import Runtime
 
 _SECONDS = 30
@@ -26,3 +33,67 @@ def client_of(runtime: Runtime) -> Iterator[TestClient]:
             message = f"not loaded after {_SECONDS} s"
             raise TimeoutError(message)
         yield client
+
+
+@contextmanager
+def serving(runtime: Runtime, *, ping_seconds: float = 15) -> Iterator[int]:
+    """Serve `runtime` on loopback by a real server in a thread, and yield its port."""
+    loaded = threading.Event()
+    app = create_app(
+        runtime.settings,
+        open_runtime=lambda _settings: runtime,
+        on_loaded=lambda _state: loaded.set(),
+        ping_seconds=ping_seconds,
+    )
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    with bind("127.0.0.1", 0) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            if not loaded.wait(_SECONDS):
+                message = f"not loaded after {_SECONDS} s"
+                raise TimeoutError(message)
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(_SECONDS)
+
+
+class Server:
+    """`wenqu serve` as a child process on a free port, for the time of a `with` block."""
+
+    def __init__(self, data: Path, *, stderr: BinaryIO | None = None) -> None:
+        """Serve the data folder; the log goes to `stderr`, or where ours goes."""
+        wenqu = str(Path(sys.executable).with_name("wenqu"))
+        self._command = [wenqu, "serve", "--port", "0", "--data", str(data)]
+        self._stderr = stderr
+        self.port = 0
+        self.said = ""
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it says where it answers.
+
+        Raises:
+            RuntimeError: It ended instead.
+        """
+        self.process = subprocess.Popen(  # noqa: S603  # our own command
+            self._command, stdout=subprocess.PIPE, stderr=self._stderr, text=True
+        )
+        assert self.process.stdout  # noqa: S101  # it is a pipe
+        self.said = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:([0-9]+)", self.said)
+        if found is None:
+            message = f"wenqu serve said {self.said!r}"
+            raise RuntimeError(message)
+        self.port = int(found[1])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Have it stop."""
+        self.process.terminate()
+        self.process.communicate(timeout=_SECONDS)

@@ -26,10 +26,12 @@ _INVISIBLE = {
     )
     for code in range(first, last)
 } | {0x09: " ", 0xA0: " "}
-_WIDE = "\u2e80-\u303f\u3040-\u30ff\u3100-\u312f\u3190-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f" \
-    "\uff00-\uffef\U00020000-\U0003ffff"  # fmt: skip
+_WIDE = (
+    "\u2e80-\u312f\u3190-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+)
 _QUOTES = "“”‘’…—·"
-_MARKS = "，。、；：？！（）《》〈〉「」『』【】〔〕～"
+_MARKS = "，。、；：？！（）《》〈〉「」『』【】\u3014\u3015～"
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WRAP = re.compile(r"[ ]*\n[ \n]*")
 _SPACES = re.compile(r"[ ]{2,}")
@@ -52,7 +54,9 @@ def one_line(text: str) -> str:
     """
     text = text.strip()
     if "\n" in text:
-        text = _WRAP.sub(lambda wrap: joint(wrap.string[wrap.start() - 1], wrap.string[wrap.end()]), text)
+        text = _WRAP.sub(
+            lambda wrap: joint(wrap.string[wrap.start() - 1], wrap.string[wrap.end()]), text
+        )
     return _SPACES.sub(" ", text)
 
 

@@ -44,8 +44,13 @@ _MAGIC = (
 # Names that pages use for a smaller set than they write: GBK calls itself gb2312, and so on.
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "cp950": "big5hkscs"}
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_PUNCTUATION = frozenset("，。、；：？！“”‘’（）《》〈〉「」『』【】〔〕—…·～\u3000")
+_PUNCTUATION = frozenset("，。、；：？！“”‘’（）《》〈〉「」『』【】\u3014\u3015—…·～\u3000")
 
+_CHARSET = re.compile(
+    rb"<(?:meta|\?xml)\b[^>]{0,300}?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE
+)
+
+_HEAD = 4096  # bytes in which a page declares its charset
 _SAMPLE = 200_000  # characters scored: enough to be sure, and the same time for a file of any size
 _FLOOR = 0.5  # the worst real text measured scores .75, UTF-8 read as GB18030 or Big5 at most .4
 _CLOSE = 0.15
@@ -85,9 +90,10 @@ def decode(data: bytes, *, declared: str | None = None, source: str = "bytes") -
     _refuse_binary(data, source)
     utf8 = _attempt(data, "utf-8")
     wanted = _codec(declared)
-    if wanted and wanted != "utf-8" and (text := _attempt(data, wanted)) is not None:
-        if utf8 is None or _plausibility(utf8) <= _plausibility(text):
-            return Decoded(text, wanted)
+    text = _attempt(data, wanted) if wanted != "utf-8" else None
+    better = text is not None and (utf8 is None or _plausibility(utf8) <= _plausibility(text))
+    if wanted and text is not None and better:
+        return Decoded(text, wanted)
     if utf8 is not None:
         return Decoded(utf8, "utf-8")
     return _best_chinese(data, source)
@@ -95,8 +101,7 @@ def decode(data: bytes, *, declared: str | None = None, source: str = "bytes") -
 
 def declared_charset(head: bytes) -> str | None:
     """Find the charset that the first bytes of an HTML or XML page declare."""
-    found = re.search(rb"""<(?:meta|\?xml)\b[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""",
-                      head[:4096], re.IGNORECASE)  # fmt: skip
+    found = _CHARSET.search(head[:_HEAD])
     return found[1].decode("ascii") if found else None
 
 
@@ -154,7 +159,7 @@ def _broken_utf8(data: bytes) -> str | None:
             return f"UTF-8 text that breaks off within a character at byte {error.start}"
         sample = data[: 3 * _SAMPLE].decode("utf-8", errors="replace")
         wrong = sample.count("\ufffd")
-        if sum(char > "\u07ff" and char != "\ufffd" for char in sample) > 3 * wrong:  # noqa: PLR2004 - see above
+        if sum(char > "\u07ff" and char != "\ufffd" for char in sample) > 3 * wrong:
             return f"UTF-8 text with an invalid byte at {error.start}; save it again as UTF-8"
     return None
 
@@ -183,7 +188,9 @@ def _plausibility(text: str) -> float:
 @cache
 def _common() -> frozenset[str]:
     """Collect the everyday characters: level 1 of GB2312 and of Big5, by Python's own codecs."""
-    gb2312 = bytes(byte for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for byte in (row, cell))
+    gb2312 = bytes(
+        byte for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for byte in (row, cell)
+    )
     cells = [*range(0x40, 0x7F), *range(0xA1, 0xFF)]
     big5 = bytes(byte for row in range(0xA4, 0xC7) for cell in cells for byte in (row, cell))
     return frozenset(gb2312.decode("gb2312", "ignore") + big5.decode("big5", "ignore"))
@@ -199,7 +206,9 @@ def _codec(name: str | None) -> str | None:
     return _WIDER.get(known.name, known.name)
 
 
-def _attempt(data: bytes, encoding: str) -> str | None:
+def _attempt(data: bytes, encoding: str | None) -> str | None:
+    if encoding is None:
+        return None
     try:
         return data.decode(encoding)
     except (UnicodeDecodeError, LookupError):  # a declared name may be no text encoding: base64

@@ -19,6 +19,11 @@
     - TurnNotFoundError
     - NotReadyError
     - OverloadedError
+  + EvalError              (eval.errors)
+    - QuestionSetError
+    - ResultsError
+    - ServerError
+    - MissingExtraError
 
 A message says what was expected, what was there instead, and where.
 """

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Hashable
 from typing import Any
 
 import yaml
@@ -24,7 +23,7 @@ class _StringLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML declares it
 
-    def compose_node(self, parent: yaml.Node | None, index: Hashable) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             message = "aliases are not allowed in front matter"
             raise yaml.YAMLError(message)

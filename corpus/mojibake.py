@@ -1,8 +1,8 @@
 """Repair mojibake: UTF-8 that somebody read as Windows-1252.
 
-`å¼€å§‹` was `开始`: each character of it stands for one byte (E5 BC 80, E5 A7 8B), and the bytes
-are UTF-8. Such runs stand in the middle of healthy Chinese, next to healthy quotation marks that
-Windows-1252 knows too, so the text is searched for byte sequences, not converted as a whole.
+`æˆ‘` was `我`: each character of it stands for one byte (E6 88 91), and the bytes are UTF-8. Such
+runs stand in the middle of healthy Chinese, next to healthy quotation marks that Windows-1252
+knows too, so the text is searched for byte sequences, not converted as a whole.
 """
 
 import re
@@ -30,8 +30,8 @@ _SURE = frozenset({"Â·", "Â°", "Â\u00a0"})
 
 # `café”…` is healthy, and its last three characters are the bytes of 锗. So after a letter or an
 # opening mark, one long sequence alone whose tail is such ordinary marks is left as it is.
-_ORDINARY = frozenset("“”‘’«»‹›…–—·•°™®©\u00a0")
-_OPENING = frozenset("“‘«‹(（")
+_ORDINARY = frozenset("“”‘’«»\u2039\u203a…–—·•°™®©\u00a0")
+_OPENING = frozenset("“‘«\u2039(（")
 _LAST_LATIN_LETTER = "\u024f"
 
 _PLAUSIBLE = re.compile(

@@ -24,13 +24,17 @@ def compose(content: Content, stem: str) -> tuple[str, str, tuple[Section, ...]]
     Returns:
         The title, the text, and the sections in order of their start.
     """
-    first = next(iter(content.blocks), None)
-    title = title_of(content.metadata) or next(
-        (block.text for block in content.blocks if block.kind == "heading" and block.level == 1),
-        content.title or (first.text if first and first.kind == "heading" else stem),
-    )
+    title = title_of(content.metadata) or _found_title(content) or stem
     text, sections = _lay_out(_promoted(_opened(content, title)))
     return title, text, sections
+
+
+def _found_title(content: Content) -> str:
+    tops = [block.text for block in content.blocks if block.level == 1]
+    if tops and (len(tops) == 1 or not content.title):  # several are chapters, not titles
+        return tops[0]
+    first = content.blocks[0] if content.blocks else None
+    return content.title or (first.text if first and first.kind == "heading" else "")
 
 
 def _opened(content: Content, title: str) -> list[Block]:
@@ -39,10 +43,8 @@ def _opened(content: Content, title: str) -> list[Block]:
     head = []
     if blocks and (blocks[0].level == 1 or blocks[0].text == title):
         head.append(Block(blocks.pop(0).text, "heading", level=1))
-    if title_of(content.metadata) and (not head or head[0].text != title):
-        head = [Block(title, "heading", level=1), *head]
-    elif not head and content.title and content.title == title:
-        head = [Block(title, "heading", level=1)]
+    if title in {title_of(content.metadata), content.title} and title not in {b.text for b in head}:
+        head.insert(0, Block(title, "heading", level=1))
     lines = [Block(line) for line in opening_lines(content.metadata)]
     return [*head[:1], *lines, *head[1:], *blocks]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from eval.errors import ResultsError
 from eval.intervals import difference, estimate, holm, permutation_p, resamples
-from eval.measures import MEASURES, Measure, latencies, number_clusters, sample_of
+from eval.measures import MEASURES, Measure, Unit, latencies, number_clusters, sample_of
 from eval.outcome import Outcome
 from eval.results import Results
 from eval.table import columns, shown
@@ -121,14 +121,13 @@ def comparison_text(found: Sequence[Comparison]) -> str:
     rows = [["", "A", "B", "差 [95 % 区间]", "不同的题", "p", "p (Holm)", ""]]
     for one in found:
         unit = one.measure.unit
-        gap_unit = "points" if unit == "share" else unit
-        low, high = shown(one.low, gap_unit), shown(one.high, gap_unit)
+        gap, low, high = (_gap(n, unit) for n in (one.second - one.first, one.low, one.high))
         rows.append(
             [
                 one.measure.label,
                 shown(one.first, unit),
                 shown(one.second, unit),
-                f"{shown(one.second - one.first, gap_unit)} [{low}, {high}]",
+                f"{gap} [{low}, {high}]",
                 str(one.changed),
                 f"{one.p:.4f}",
                 f"{one.adjusted:.4f}",
@@ -145,3 +144,7 @@ def _verdict(one: Comparison) -> str:
     if better is None:
         return "确有不同"
     return "确有提高" if (one.second > one.first) == better else "确有下降"
+
+
+def _gap(value: float, unit: Unit) -> str:
+    return shown(value, "points") if unit in {"share", "points"} else f"{value:+.1f}"

@@ -1,5 +1,6 @@
-"""Errors of measuring; the whole tree is drawn in corpus.errors."""
+"""Errors of measuring, and what a user is told of them; the tree is drawn in corpus.errors."""
 
+from bot.problems import UNUSABLE, Problem, problem_of
 from corpus.errors import WenquError
 
 
@@ -61,3 +62,27 @@ class MissingExtraError(EvalError):
         super().__init__(f"{library} is not installed: pip install 'wenqu[{extra}]'")
         self.library = library
         self.extra = extra
+
+
+@problem_of.register
+def _(error: QuestionSetError) -> Problem:
+    detail = f"问题集 {error.source} 不能用：{error.reason}"
+    return Problem("question_set", 422, "问题集不能用", detail, str(error), UNUSABLE)
+
+
+@problem_of.register
+def _(error: ResultsError) -> Problem:
+    detail = f"评测结果 {error.source} 不能用：{error.reason}"
+    return Problem("results", 422, "评测结果不能用", detail, str(error), UNUSABLE)
+
+
+@problem_of.register
+def _(error: ServerError) -> Problem:
+    detail = f"服务没有正常回答 {error.url}：{error.reason}"
+    return Problem("server", 502, "服务没有正常回答", detail, str(error))
+
+
+@problem_of.register
+def _(error: MissingExtraError) -> Problem:
+    detail = f"需要 {error.library}，请运行 pip install 'wenqu[{error.extra}]'。"
+    return Problem("missing_extra", 500, "缺少组件", detail, str(error), UNUSABLE)

@@ -4,6 +4,7 @@ A paragraph is a document. A set named `unanswerable_X` has no paragraphs of its
 about those of X in the folder beside it, less those that its `removed_ids.json` names.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,8 @@ class _Question(BaseModel):
     kind: str = ""
     history: tuple[str, ...] = ()
     entity: str = ""
+    removed_paragraph_id: str = ""
+    about: str = ""
 
 
 def folder_set(folder: Path) -> QuestionSet:
@@ -113,12 +116,22 @@ def _conversation(
         expected="answer" if line.answerable else "refusal",
         kind=line.kind if not line.answerable else "",
         follow="follow_up" if line.history else "",
+        split=half_of(line.paragraph_id or line.removed_paragraph_id or line.about or line.id),
         documents=relevant,
         answers=line.answers,
         spans=_spans(line, documents, folder) if line.answerable else (),
         entity=line.entity,
     )
     return GoldConversation(said_before(line.history), (question,))
+
+
+def half_of(paragraph_id: str) -> str:
+    """Return the split of all questions about an article: `tune` or `test`, half and half.
+
+    Paragraphs of one article have ids that differ behind the first `-`, and share their split.
+    """
+    article = paragraph_id.partition("-")[0]
+    return ("tune", "test")[hashlib.sha256(article.encode()).digest()[0] % 2]
 
 
 def _spans(

@@ -125,7 +125,7 @@ def retrieved(hit: Hit, question: GoldQuestion) -> Retrieved:
 
 
 def _best(prepared: Prepared, index: HybridIndex) -> Candidate:
-    question = understand(prepared.standalone_question, index.segmenter)
+    question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
     evidence = gather(question, prepared.hits, index)
     if not evidence:
         return NO_SENTENCE

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.runtime import OpenRuntime
 from bot.settings import Settings
 from corpus.document import Document
 from corpus.read import read
-from eval import problems  # noqa: F401  # adds our errors to what a user is told
 from eval.bundled import bundled
 from eval.errors import MissingExtraError, QuestionSetError
 from eval.folder import folder_set
@@ -25,6 +25,9 @@ from eval.questions import QuestionSet, of_split, sampled
 from eval.results import About, Results, results
 from eval.run import LocalRespondent, Respondent, ask_all
 from index.build import Progress
+
+if TYPE_CHECKING:  # needs an extra
+    from eval.remote import RemoteRespondent
 
 ASKING = "提问"
 """The stage of the progress in which questions are asked."""
@@ -64,10 +67,11 @@ def measure(
     """
     questions = question_set(wish)
     if wish.base:
-        with _server(wish) as respondent:
-            outcomes, seconds = _timed(questions, respondent, progress)
+        with _server(wish) as server:
+            questions = server.known(questions)
+            outcomes, seconds = _timed(questions, server, progress)
         return _results(questions, outcomes, wish, seconds=seconds, model=wish.base, passages=0)
-    runtime = open_runtime(apart(settings))
+    runtime = open_runtime(apart(settings), progress=progress)
     try:
         bot = bot_over(runtime, questions, progress)
         generation = bot.library.generation()
@@ -102,13 +106,13 @@ def _texts() -> list[Document]:
 
 
 @contextmanager
-def _server(wish: Wish) -> Iterator[Respondent]:
+def _server(wish: Wish) -> Iterator["RemoteRespondent"]:
     try:
         import httpx2  # noqa: PLC0415  # an extra
+
+        from eval.remote import RemoteRespondent  # noqa: PLC0415  # needs it
     except ImportError as error:
         raise MissingExtraError(library="httpx2", extra="eval") from error
-    from eval.remote import RemoteRespondent  # noqa: PLC0415  # needs httpx2
-
     with httpx2.Client(base_url=wish.base, timeout=_TIMEOUT_SECONDS) as client:
         yield RemoteRespondent(client, wish.collection)
 

@@ -35,7 +35,7 @@ def features(
     """
     known: dict[str, int] = {}
     if previous is not None:
-        known = {previous.rows.row(at).key: at for at in range(len(previous.rows))}
+        known = {previous.rows[at].key: at for at in range(len(previous.rows))}
     texts: dict[str, str] = {}
     for row in rows:
         if row.key not in known and row.key not in texts:

@@ -17,6 +17,7 @@ class Hit:
         ranks: Retriever to its rank for this passage, from 1; absent where it did not find it.
         scores: Retriever to its own score: the cosine of `dense`, the sum of `bm25`. Comparable
             between questions to one index, unlike `score`.
+        title: Of the document that the passage is from.
 
     Raises:
         ValueError: A score is not finite, or a rank is below 1.
@@ -26,6 +27,7 @@ class Hit:
     score: float
     ranks: Mapping[str, int] = field(default_factory=dict, hash=False)
     scores: Mapping[str, float] = field(default_factory=dict, hash=False)
+    title: str = ""
 
     def __post_init__(self) -> None:
         for score in (self.score, *self.scores.values()):

@@ -212,7 +212,7 @@ class Library:
         fresh = {document.id: rows_of(document) for document in cut}
         rows = [row for of_one in fresh.values() for row in of_one]
         if previous is not None:
-            kept = map(previous.rows.row, range(len(previous.rows)))
+            kept = map(previous.rows.__getitem__, range(len(previous.rows)))
             rows.extend(row for row in kept if row.passage.document_id not in stale)
         # Not the order of ingest: the same documents answer the same, however they came in.
         rows.sort(key=lambda row: (row.passage.document_id, row.passage.start))

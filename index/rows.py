@@ -45,16 +45,12 @@ class PassageTable:
     def __len__(self) -> int:
         return len(self._lines) - 1
 
-    def __getitem__(self, row: int) -> Passage:
-        return self.row(row).passage
-
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open what `write_rows` wrote."""
         return cls(folder / PASSAGES, np.load(folder / LINES, allow_pickle=False))
 
-    def row(self, row: int) -> Row:
-        """Return the row with its title and key."""
+    def __getitem__(self, row: int) -> Row:
         data = json.loads(self._bytes[self._lines[row] : self._lines[row + 1]])
         passage = Passage(
             data["document_id"], data["start"], data["end"], data["text"], tuple(data["headings"])

@@ -6,29 +6,29 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.document import Passage
 from corpus.words import Segmenter
 from index.dense import Dense
 from index.embed import Embedder
 from index.fuse import blend
+from index.gazetteer import Gazetteer
 from index.hit import Hit
 from index.lexical import Lexical, best
+from index.rows import Row
 from index.stopwatch import Stopwatch
-from index.vocabulary import Vocabulary
 
 WEIGHTS: Mapping[str, float] = {"dense": 0.5, "bm25": 0.5}
 DEPTH = 50
 """Candidates taken from each retriever before they are fused."""
 
 
-class Passages(Protocol):
-    """The passages of an index by row, without having to hold them all in memory."""
+class Rows(Protocol):
+    """The passages of an index with their titles, without having to hold them all in memory."""
 
     def __len__(self) -> int:
         """Return how many there are."""
 
-    def __getitem__(self, row: int) -> Passage:
-        """Return the passage at `row`."""
+    def __getitem__(self, at: int) -> Row:
+        """Return the one at `at`, from 0."""
 
 
 class HybridIndex:
@@ -36,20 +36,20 @@ class HybridIndex:
 
     def __init__(
         self,
-        passages: Passages,
+        rows: Rows,
         dense: Dense,
         lexical: Lexical,
         embedder: Embedder,
         segmenter: Segmenter,
-        vocabulary: Vocabulary,
+        gazetteer: Gazetteer,
     ) -> None:
         """Put together parts that were built over the same rows."""
-        self.passages = passages
+        self.rows = rows
         self.dense = dense
         self.lexical = lexical
         self.embedder = embedder
         self.segmenter = segmenter
-        self.vocabulary = vocabulary
+        self.gazetteer = gazetteer
 
     def search(
         self,
@@ -64,7 +64,7 @@ class HybridIndex:
         Both retrievers give candidates, and both score all candidates: one that a retriever did
         not find among its first still has that retriever's score, not a guessed one.
         """
-        if not len(self.passages) or k < 1:
+        if not len(self.rows) or k < 1:
             return []
         watch = watch or Stopwatch()
         with watch.stage("embed"):
@@ -81,14 +81,27 @@ class HybridIndex:
             order = np.lexsort((rows, -fused))[:k]
             ranks = {"dense": _ranks(near), "bm25": _ranks(wordy)}
             return [
-                Hit(
-                    self.passages[int(rows[at])],
-                    float(fused[at]),
-                    {name: of[int(rows[at])] for name, of in ranks.items() if rows[at] in of},
-                    {name: float(of[at]) for name, of in scores.items()},
+                self._hit(
+                    int(rows[at]), float(fused[at]), ranks, {n: of[at] for n, of in scores.items()}
                 )
                 for at in order
             ]
+
+    def _hit(
+        self,
+        at: int,
+        score: float,
+        ranks: Mapping[str, Mapping[int, int]],
+        scores: Mapping[str, np.float32],
+    ) -> Hit:
+        row = self.rows[at]
+        return Hit(
+            row.passage,
+            score,
+            {name: of[at] for name, of in ranks.items() if at in of},
+            {name: float(of) for name, of in scores.items()},
+            row.title,
+        )
 
 
 def _ranks(rows: NDArray[np.int64]) -> dict[int, int]:

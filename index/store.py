@@ -9,7 +9,7 @@ changes the documents (see `index.library`): the two cannot disagree.
         passages.jsonl          a passage a line
         lines.npy               offset of each of those lines
         dense.faiss             vectors
-        vocabulary.json         names that the texts use
+        gazetteer.json         names that the texts use
         bags.*.npy lexical.*.npy
 """
 
@@ -26,14 +26,14 @@ from corpus.words import Segmenter
 from index.dense import Dense
 from index.embed import Embedder, Vectors
 from index.errors import CorruptIndexError, ModelMismatchError
+from index.gazetteer import Gazetteer
 from index.lexical import Bags, Lexical
 from index.manifest import MANIFEST, Manifest, flush, measure, read_manifest, verify
 from index.rows import LINES, PASSAGES, PassageTable, Row, write_rows
 from index.search import HybridIndex
-from index.vocabulary import Vocabulary
 
 _DENSE = "dense.faiss"
-_VOCABULARY = "vocabulary.json"
+_GAZETTEER = "gazetteer.json"
 _UNFINISHED = ".tmp-"
 
 
@@ -92,7 +92,7 @@ def write_generation(
         dense = Dense.build(vectors)
         write_rows(folder, rows)
         dense.save(folder / _DENSE)
-        Vocabulary.collect(rows).save(folder / _VOCABULARY)
+        Gazetteer.collect(rows).save(folder / _GAZETTEER)
         _write_arrays(folder, "bags", bags)
         _write_arrays(folder, "lexical", Lexical.build(bags))
         files = {path.name: measure(path) for path in sorted(folder.iterdir())}
@@ -139,7 +139,7 @@ def open_generation(
     try:
         rows = PassageTable.load(folder)
         dense = Dense.load(folder / _DENSE)
-        vocabulary = Vocabulary.load(folder / _VOCABULARY)
+        gazetteer = Gazetteer.load(folder / _GAZETTEER)
         bags = Bags(**_read_arrays(folder, "bags", Bags))
         lexical = Lexical(size=len(bags), **_read_arrays(folder, "lexical", Lexical))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -147,7 +147,7 @@ def open_generation(
     counts = {len(rows), len(dense), len(bags), manifest.passages}
     if len(counts) > 1 or dense.dimension != manifest.dimension:
         raise CorruptIndexError(folder, f"its parts have {sorted(counts)} passages")
-    index = HybridIndex(rows, dense, lexical, embedder, segmenter, vocabulary)
+    index = HybridIndex(rows, dense, lexical, embedder, segmenter, gazetteer)
     return Generation(name, manifest, index, rows, bags)
 
 
@@ -169,7 +169,7 @@ _FILES = frozenset(
         PASSAGES,
         LINES,
         _DENSE,
-        _VOCABULARY,
+        _GAZETTEER,
         *(f"bags.{name}.npy" for name in _array_names(Bags)),
         *(f"lexical.{name}.npy" for name in _array_names(Lexical)),
     ]

@@ -1,130 +1,87 @@
-"""The names that a corpus itself uses: titles, headings, product names, quoted titles."""
+"""The Chinese and English part of a multilingual vocabulary, and its tokenizer.
 
-import json
+A piece that is left out would only ever be used for other scripts, so Chinese and English texts
+are cut into the same pieces as before, with half the rows in the embedding table.
+"""
+
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from collections.abc import Sequence
 
-from corpus.fold import fold, fold_with_offsets
-from corpus.words import names
-from index.rows import Row
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.processors import TemplateProcessing
 
-Source: TypeAlias = Literal["title", "heading", "name"]
+from index.e5s1 import Pieces
 
-_SHORTEST = 2
-_LONGEST = 30
-_SHORTEST_HEADING = 4
-_QUOTED = re.compile(r"《([^《》]{2,20})》")
+_META = "▁"
+_KEPT = re.compile(
+    "["
+    "\u0000-\u00ff"  # ASCII, and Latin-1 for names such as Müller
+    "\u2000-\u2bff"  # punctuation, currencies, arrows, box drawing, symbols
+    "\u2e80-\u312f"  # radicals, CJK punctuation, kana, bopomofo
+    "\u3190-\u4dbf\u4e00-\u9fff"  # strokes, enclosed and squared CJK, Han
+    "\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe6f\uff00-\uffef"  # compatibility, vertical, full width
+    "\U0001f000-\U0003ffff"  # emoji and the Han beyond the basic plane
+    "]*"
+)
+_SENTINEL = "\ufdd0"  # a noncharacter: no text has it
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A name of the corpus in some text.
+def kept(texts: Sequence[str]) -> list[int]:
+    """Return the rows of the pieces to keep, in order.
 
-    Attributes:
-        name: As the corpus writes it.
-        source: Where the corpus has it from, the most telling place first.
-        start: Offset into the text.
-        end: Offset after it.
+    Those are the pieces of Chinese, kana and Latin-1 letters, digits, punctuation and symbols,
+    and single characters of all scripts, so that hardly anything is unknown.
     """
-
-    name: str
-    source: Source
-    start: int
-    end: int
-
-
-class Vocabulary:
-    """Names to be recognised in questions and answers, in either script and any case."""
-
-    def __init__(self, entries: Mapping[str, Source]) -> None:
-        """Recognise the keys of `entries`."""
-        self.entries = dict(sorted(entries.items()))
-
-    @classmethod
-    def collect(cls, rows: Iterable[Row]) -> Self:
-        """Gather the names in the passages of an index.
-
-        A heading that several documents share, such as «背景», names nothing and is left out.
-        """
-        entries: dict[str, Source] = {}
-        headings: dict[str, set[str]] = {}
-        for row in rows:
-            entries[row.title] = "title"
-            for heading in row.passage.headings:
-                headings.setdefault(heading, set()).add(row.passage.document_id)
-            text = row.passage.text
-            for found in names(text):
-                entries.setdefault(text[found.start : found.end], "name")
-            for quoted in _QUOTED.finditer(text):
-                entries.setdefault(quoted.group(1), "name")
-        for heading, documents in headings.items():
-            if len(documents) == 1 and len(heading) >= _SHORTEST_HEADING:
-                entries.setdefault(heading, "heading")
-        return cls({name: source for name, source in entries.items() if _usable(name)})
-
-    def save(self, path: Path) -> None:
-        """Write the names as JSON."""
-        path.write_text(json.dumps(self.entries, ensure_ascii=False), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: It is no JSON object.
-        """
-        return cls(dict(json.loads(path.read_text(encoding="utf-8"))))
-
-    def find(self, text: str) -> list[Mention]:
-        """Return the names in `text` in order, the longest where several begin."""
-        folded = fold_with_offsets(text)
-        found: list[Mention] = []
-        at = 0
-        while at < len(folded.text):
-            hit = self._at(folded.text, at)
-            if hit is None:
-                at += 1
-                continue
-            key, name = hit
-            start, end = folded.original(at, at + len(key))
-            found.append(Mention(name, self.entries[name], start, end))
-            at += len(key)
-        return found
-
-    def _at(self, folded: str, at: int) -> tuple[str, str] | None:
-        for key in self._starts.get(folded[at : at + 2], ()):
-            if folded.startswith(key, at) and _stands_alone(folded, at, at + len(key)):
-                return key, self._by_key[key]
-        return None
-
-    @cached_property
-    def _by_key(self) -> dict[str, str]:
-        keys: dict[str, str] = {}
-        for name in self.entries:
-            keys.setdefault(fold(name), name)
-        return keys
-
-    @cached_property
-    def _starts(self) -> dict[str, list[str]]:
-        starts: dict[str, list[str]] = {}
-        for key in sorted(self._by_key, key=lambda key: (-len(key), key)):
-            starts.setdefault(key[:2], []).append(key)
-        return starts
+    return [
+        row
+        for row, text in enumerate(texts)
+        if len(text.removeprefix(_META)) <= 1 or _KEPT.fullmatch(text)
+    ]
 
 
-def _usable(name: str) -> bool:
-    return _SHORTEST <= len(fold(name)) <= _LONGEST and not name.isdigit() and "\n" not in name
+def build_tokenizer(pieces: Pieces, rows: Sequence[int], length: int) -> Tokenizer:
+    """Make a tokenizer whose ids count `rows` from 0.
 
-
-def _stands_alone(folded: str, start: int, end: int) -> bool:
-    """Whether a Latin name is not just a piece of a longer word."""
-    before, after = folded[start - 1 : start], folded[end : end + 1]
-    first, last = folded[start], folded[end - 1]
-    return not (
-        (first.isascii() and first.isalnum() and before.isascii() and before.isalnum())
-        or (last.isascii() and last.isalnum() and after.isascii() and after.isalnum())
+    Args:
+        pieces: The whole vocabulary.
+        rows: Of the pieces to use; the special pieces are among them.
+        length: Tokens after which a text is cut off, the special ones included.
+    """
+    ids = {row: at for at, row in enumerate(rows)}
+    vocabulary = [(pieces.texts[row], pieces.scores[row]) for row in rows]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=ids[pieces.unknown]))
+    tokenizer.normalizer = _normalizer(pieces)
+    tokenizer.pre_tokenizer = Metaspace(_META, prepend_scheme="always")
+    begin, end = pieces.texts[pieces.begin], pieces.texts[pieces.end]
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{begin} $A {end}",
+        special_tokens=[(begin, ids[pieces.begin]), (end, ids[pieces.end])],
     )
+    special = (pieces.begin, pieces.pad, pieces.end, pieces.unknown)
+    tokenizer.add_special_tokens(
+        [AddedToken(pieces.texts[row], special=True, normalized=False) for row in special]
+    )
+    tokenizer.enable_truncation(length)
+    return tokenizer
+
+
+def _normalizer(pieces: Pieces) -> normalizers.Normalizer:
+    """Return NFKC with the exceptions that SentencePiece makes; blanks become one space."""
+    dropped = [old for old, new in pieces.replacements.items() if not new]
+    blank = [old for old, new in pieces.replacements.items() if new == " "]
+    wave = "～"  # NFKC makes it a tilde, SentencePiece keeps it for Chinese and Japanese
+    return normalizers.Sequence(
+        [
+            normalizers.Replace(wave, _SENTINEL),
+            normalizers.NFKC(),
+            normalizers.Replace(_SENTINEL, wave),
+            normalizers.Replace(Regex(f"[{_escaped(dropped)}]"), ""),
+            normalizers.Replace(Regex(f"[ {_escaped(blank)}]+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+
+
+def _escaped(characters: list[str]) -> str:
+    return "".join(f"\\x{{{ord(character):x}}}" for character in characters)

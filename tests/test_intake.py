@@ -1,36 +1,5 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bot.intake import safe_name, take_in, take_text
+from bot.intake import take_in, take_text
 from corpus.document import Document
-
-
-@pytest.mark.parametrize(
-    ("given_name", "kept"),
-    [
-        ("猫.md", "猫.md"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\Users\\x\\猫.docx", "猫.docx"),
-        ("a\x00b\u202ec.txt", "abc.txt"),
-        ("", "document"),
-        ("..", "document"),
-        ("   .md", "md"),
-        ("https://cats.example/a/b.html", "b.html"),
-        ("文" * 300 + ".md", "文" * 120 + ".md"),
-    ],
-)
-def test_of_a_name_only_the_last_part_is_kept(given_name: str, kept: str) -> None:
-    assert safe_name(given_name) == kept
-
-
-@given(st.text(max_size=400))
-def test_a_name_is_safe_whatever_it_was(name: str) -> None:
-    safe = safe_name(name)
-    assert 1 <= len(safe) <= 131
-    assert not set(safe) & set("/\\\0\n")
-    assert safe.strip(".") == safe
-    assert safe_name(safe) == safe
 
 
 def test_files_are_read_one_by_one_and_the_bad_ones_named() -> None:
@@ -54,3 +23,4 @@ def test_texts_of_two_addresses_are_two_documents_and_of_one_address_the_same() 
     assert taken("https://a.example/index.html") != taken("https://b.example/index.html")
     assert taken("https://a.example/1", "甲") == taken("https://a.example/1", "乙")
     assert taken("", "甲") != taken("", "乙")
+    assert taken("", "甲/丙") != taken("", "乙/丙")

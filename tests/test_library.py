@@ -140,8 +140,8 @@ def test_any_history_ends_in_the_index_that_one_ingest_would_make(
     if second is None:
         assert len(first.rows) == 0
         return
-    assert [first.rows.row(at) for at in range(len(first.rows))] == [
-        second.rows.row(at) for at in range(len(second.rows))
+    assert [first.rows[at] for at in range(len(first.rows))] == [
+        second.rows[at] for at in range(len(second.rows))
     ]
     every = range(len(first.rows))
     assert np.array_equal(first.index.dense.vectors(every), second.index.dense.vectors(every))
@@ -156,7 +156,7 @@ def test_passages_say_what_the_stored_documents_say(library: Library) -> None:
     generation = library.generation()
     assert generation is not None
     for at in range(len(generation.rows)):
-        passage = generation.rows[at]
+        passage = generation.rows[at].passage
         passage.check(library.document(passage.document_id))
     assert len(generation.rows) == sum(info.passages for info in library.documents())
 

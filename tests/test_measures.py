@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from eval.outcome import Candidate, Outcome, Quote, Reply, Retrieved, claims, ri
 from eval.questions import GoldQuestion, GoldSpan
 from eval.worst import regret, verdict, worst
 
+DOCUMENTATION = Path(__file__).parents[1] / "docs" / "evaluation.md"
 BY_NAME = {measure.name: measure for measure in MEASURES}
 
 
@@ -103,6 +105,35 @@ def test_an_alternative_is_as_good_as_the_document_and_counts_once() -> None:
     assert measured("ndcg@10", ASKED, reply, **known) == [pytest.approx((gained,))]
 
 
+@pytest.mark.parametrize("name", ["recall@1", "recall@5", "recall@10", "mrr@10", "ndcg@10"])
+def test_a_measure_looks_as_deep_as_its_name_says(name: str) -> None:
+    depth = int(name.partition("@")[2])
+    others = [f"x{n}" for n in range(20)]
+    for place, seen in [(depth, True), (depth + 1, False)]:
+        ranked = (*others[: place - 1], "d", *others[place:])
+        ((value,),) = measured(name, ASKED, replace(GIVEN, ranked=ranked))
+        assert (value > 0) == seen, place
+
+
+@pytest.mark.parametrize("name", ["passage@1", "passage@5"])
+def test_passages_are_looked_at_as_deep_as_the_name_says(name: str) -> None:
+    depth = int(name.partition("@")[2])
+    for place, seen in [(depth, 1), (depth + 1, 0)]:
+        found = [Retrieved("d", 0, 9, "", "…", 1.0, n == place) for n in range(1, 12)]
+        assert measured(name, ASKED, replace(GIVEN, retrieved=tuple(found))) == [(seen,)]
+
+
+def test_percentiles_are_those_that_the_name_says() -> None:
+    asked = [replace(ASKED, id=str(n), cluster=str(n)) for n in range(1, 21)]
+    said = [replace(GIVEN, text=f"{'字' * n}[1]", timings={"total": n}) for n in range(1, 21)]
+    outcomes = [Outcome(*pair) for pair in zip(asked, said, strict=True)]
+    found = {
+        score.measure: score.value for score in scores(outcomes, [*MEASURES, *latencies(outcomes)])
+    }
+    assert (found["characters_p50"], found["characters_p90"]) == (10, 18)
+    assert (found["total_p50"], found["total_p95"]) == (10, 19)
+
+
 def test_a_passage_counts_by_the_answer_in_it() -> None:
     found = [Retrieved("d", 0, 9, "", "…", 1.0, holds) for holds in (False, False, True)]
     reply = replace(GIVEN, retrieved=tuple(found))
@@ -190,6 +221,11 @@ def test_a_rewrite_is_judged_by_what_it_names_and_what_it_finds() -> None:
     assert measured("rewrite_gain", ASKED, worse, follow="pronoun") == [(-1,)]
     assert measured("rewrite_gain", ASKED, GIVEN, follow="pronoun") == [(0,)]
     assert measured("rewrite_gain", ASKED, lost, follow="first") == []
+    sixth = replace(GIVEN, ranked=(*"abcef", "d"), ranked_as_typed=(*"abce", "d"))
+    assert measured("rewrite_gain", ASKED, sixth, follow="pronoun") == [(-1,)]
+    assert measured(
+        "rewrite_gain", ASKED, replace(sixth, ranked_as_typed=sixth.ranked), follow="pronoun"
+    ) == [(0,)]
 
 
 def test_small_talk_is_measured_by_itself() -> None:
@@ -220,6 +256,11 @@ def test_names_of_measures_are_there_once_and_each_is_explained() -> None:
     assert len(BY_NAME) == len(MEASURES)
     assert [m.name for m in MEASURES if not explained(m.measured)] == []
     assert all(measure.label for measure in MEASURES)
+
+
+def test_every_measure_is_documented() -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    assert [measure.name for measure in MEASURES if f"`{measure.name}`" not in text] == []
 
 
 def explained(function: Measured) -> bool:

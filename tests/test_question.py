@@ -5,6 +5,7 @@ from bot.lexicon import Kind
 from bot.question import LONGEST, check, kind_of, understand
 from bot.smalltalk import small_talk
 from corpus.words import Segmenter
+from index.gazetteer import Gazetteer
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,14 @@ def test_what_is_no_question_is_refused_with_its_reason(text: str, code: str) ->
 
 
 def test_a_question_is_taken_apart(segmenter: Segmenter) -> None:
-    question = understand("请问《容器简史》里 Kata Containers 是哪一年成立的？", segmenter)
+    gazetteer = Gazetteer({"Kata Containers": "name", "容器简史": "title"})
+    question = understand(
+        "请问《容器简史》里 Kata Containers 社区是哪一年成立的？", segmenter, gazetteer
+    )
     assert question.names == ("kata containers", "容器简史")
-    assert "成立" in question.content
+    assert question.subjects == ("容器简史", "kata containers")
+    assert question.rest == ("社区", "成立")
+    assert "containers" in question.content
     assert not {"请问", "哪", "的", "是"} & set(question.content)
 
 

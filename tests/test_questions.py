@@ -95,6 +95,11 @@ def test_a_set_of_refusals_asks_about_the_set_beside_it_less_what_is_removed(
     assert (question.documents, question.answers, question.spans) == ((), (), ())
 
 
+def test_a_set_of_refusals_may_have_paragraphs_of_its_own(folder: Path) -> None:
+    own = folder.rename(folder.with_name("unanswerable_own"))
+    assert [document.id for document in folder_set(own).documents] == ["p1", "p2"]
+
+
 def test_a_history_becomes_turns_that_end_with_a_reply() -> None:
     turns = said_before(["故宫怎么走？", "坐地铁。", "远吗？", "不远[1]。"])
     assert [(t.question, t.answer.text) for t in turns] == [
@@ -206,6 +211,7 @@ def test_twins_and_the_turns_of_a_dialogue_are_one_cluster() -> None:
     assert (simplified.script, traditional.script) == ("simplified", "traditional")
     assert simplified.cluster == traditional.cluster == "single-001"
     turns = [q for q in by_id.values() if q.id.startswith("dialogue-01-")]
+    assert [q.id[-2:] for q in turns] == ["-1", "-2", "-3"]
     assert [q.follow for q in turns] == ["first", "bare", "what_about"]
     assert {q.cluster for q in turns} == {"dialogue-01"}
 

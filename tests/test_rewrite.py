@@ -3,9 +3,9 @@ import pytest
 from bot.answer import Answer, Turn
 from bot.rewrite import standalone
 from corpus.words import Segmenter
-from index.vocabulary import Vocabulary
+from index.gazetteer import Gazetteer
 
-VOCABULARY = Vocabulary(
+GAZETTEER = Gazetteer(
     {"Docker": "name", "Kubernetes": "name", "CNCF": "name", "Google": "name", "故宫": "title",
      "颐和园": "title", "Kata Containers": "name"}
 )  # fmt: skip
@@ -39,15 +39,15 @@ DOCKER = turn("Docker 是哪一年发布的？", "2013 年。")
 def test_a_question_is_completed_from_the_conversation(
     segmenter: Segmenter, turns: list[Turn], question: str, expected: str
 ) -> None:
-    assert standalone(question, turns, VOCABULARY, segmenter) == expected
+    assert standalone(question, turns, GAZETTEER, segmenter) == expected
 
 
 @pytest.mark.parametrize("question", ["它是什么？", "那 X 呢？", "哪一年？", "Docker 是什么？"])
 def test_a_first_question_is_never_changed(segmenter: Segmenter, question: str) -> None:
-    assert standalone(question, [], VOCABULARY, segmenter) == question
+    assert standalone(question, [], GAZETTEER, segmenter) == question
 
 
 def test_a_conversation_about_nothing_known_is_still_remembered(segmenter: Segmenter) -> None:
-    asked = standalone("什么时候？", [turn("运动会在哪里举行？")], VOCABULARY, segmenter)
+    asked = standalone("什么时候？", [turn("运动会在哪里举行？")], GAZETTEER, segmenter)
     assert "运动会" in asked
     assert asked.endswith("什么时候？")

@@ -2,15 +2,15 @@ import math
 
 import pytest
 
-from corpus.document import Document, Passage
+from corpus.document import Document
 from corpus.words import Segmenter
 from index.dense import Dense
+from index.gazetteer import Gazetteer
 from index.lexical import Bags, Lexical
-from index.rows import search_text
+from index.rows import rows_of, search_text
 from index.search import HybridIndex
 from index.stopwatch import Stopwatch
 from index.testing import CharEmbedder
-from index.vocabulary import Vocabulary
 
 TEXTS = ["猫猫猫。", "猫和狗。", "狗在跑。", "cri-o 是容器引擎。"]
 
@@ -18,23 +18,24 @@ TEXTS = ["猫猫猫。", "猫和狗。", "狗在跑。", "cri-o 是容器引擎�
 @pytest.fixture
 def index(segmenter: Segmenter) -> HybridIndex:
     embedder = CharEmbedder("猫狗鸟")
-    passages = [
-        Passage.cut(Document(id=f"d{at}", title="", text=text, source=""), 0, len(text))
+    rows = [
+        row
         for at, text in enumerate(TEXTS)
+        for row in rows_of(Document(id=f"d{at}", title=f"题{at}", text=text, source=""))
     ]
     return HybridIndex(
-        passages,
+        rows,
         Dense.build(embedder.encode_passages(TEXTS)),
         Lexical.build(Bags.count(segmenter.terms(text) for text in TEXTS)),
         embedder,
         segmenter,
-        Vocabulary({}),
+        Gazetteer({}),
     )
 
 
 def test_a_hit_says_what_each_retriever_thought_of_it(index: HybridIndex) -> None:
     first, second, *rest = index.search("猫", 4)
-    assert first.passage.document_id == "d0"
+    assert (first.passage.document_id, first.title) == ("d0", "题0")
     assert first.ranks == {"dense": 1, "bm25": 1}
     # (猫3, 狗0, 鸟0, other 1) against (1, 0, 0, 0)
     assert first.scores["dense"] == pytest.approx(3 / math.sqrt(10))

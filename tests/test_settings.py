@@ -103,7 +103,8 @@ def test_a_password_in_the_database_url_is_never_shown(tmp_path: Path) -> None:
     found = load(tmp_path, {"WENQU_DATABASE_URL": url})
     assert found.settings.database == url
     assert found.shown("database_url") == "postgresql://user:***@db.example/wenqu"
-    assert found.shown("port") == "8000"
+    shown = [found.shown(name) for name in ("port", "dictionary", "store_conversations")]
+    assert shown == ["8000", "", "true"]
 
 
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:

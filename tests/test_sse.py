@@ -1,18 +1,22 @@
+import errno
 import json
 import re
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from bot.answer import Answer, Citation
+from bot.answer import Answer, Citation, Turn
 from bot.api.schema import ChatReply
+from bot.conversations import Conversations
+from bot.errors import SessionNotFoundError
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.testing import client_of, serving
@@ -140,70 +144,117 @@ def test_a_follow_up_streams_in_the_same_session(client: TestClient) -> None:
     assert [turn["turn_id"] for turn in kept["turns"]] == [first["turn_id"], second["turn_id"]]
 
 
+class Keeping:
+    """The conversations of a runtime, with another way of keeping a turn."""
+
+    def __init__(
+        self, runtime: Runtime, add: Callable[[Conversations, str, Turn, str], None]
+    ) -> None:
+        self._inner = runtime.conversations
+        self._add = add
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def add(self, session_id: str, turn: Turn, *, turn_id: str) -> None:
+        self._add(self._inner, session_id, turn, turn_id)
+
+
+class Waiting(CharEmbedder):
+    """Embeds questions at once, and what an answer is made of only after an event."""
+
+    def __init__(self, event: threading.Event) -> None:
+        super().__init__("")
+        self.began = threading.Event()
+        self._event = event
+
+    def encode_questions(self, texts: Sequence[str]) -> Vectors:
+        return super().encode_passages(texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        self.began.set()
+        self._event.wait(30)
+        return super().encode_passages(texts)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (SessionNotFoundError("gone"), 404, "session_not_found"),
+        (OSError(errno.ENOSPC, "no space left"), 507, "disk_full"),
+        (RuntimeError("secret"), 500, "internal"),
+    ],
+)
 def test_what_fails_after_the_first_event_ends_the_stream_with_an_error(
-    tmp_path: Path, segmenter: Segmenter
+    runtime: Runtime, error: Exception, status: int, code: str
 ) -> None:
-    settings = Settings(data=tmp_path / "var")
+    def fail(_inner: Conversations, _session: str, _turn: Turn, _id: str) -> None:
+        raise error
 
-    class Once(CharEmbedder):
-        """Embeds the question, and breaks when the answer wants more."""
-
-        asked = 0
-
-        def encode_questions(self, texts: Sequence[str]) -> Vectors:
-            return super().encode_questions(texts)
-
-    database = Database(settings.database)
-    runtime = Runtime(settings, database, Once(""), segmenter)
-    runtime.library().ingest([Document("猫", "喵星人手册", TEXT, "猫.md")])
+    runtime.conversations = Keeping(runtime, fail)  # type: ignore[assignment]  # the rest is its
     with client_of(runtime) as client:
-        session_id = client.post("/api/chat", json={"question": "阿花？"}).json()["session_id"]
-        conversations = runtime.conversations
-
-        class Forgetful:
-            """Loses the session between the question and the answer."""
-
-            def __getattr__(self, name: str) -> object:
-                return getattr(conversations, name)
-
-            def turns(self, session_id: str, collection: str) -> object:
-                found = conversations.turns(session_id, collection)
-                conversations.delete(session_id)
-                return found
-
-        runtime.conversations = Forgetful()  # type: ignore[assignment]  # all but one method is its
-        events = stream(client, "阿花在哪里睡觉？", session_id=session_id)
+        events = stream(client, "阿花在哪里睡觉？")
     assert [event.name for event in events] == ["meta", "error"]
-    assert events[-1].data["code"] == "session_not_found"
-    assert events[-1].data["status"] == 404
+    assert (events[-1].data["status"], events[-1].data["code"]) == (status, code)
+    assert "secret" not in json.dumps(events[-1].data)
 
 
 def test_a_client_that_leaves_frees_its_place_and_the_turn_is_kept(
     runtime: Runtime, segmenter: Segmenter
 ) -> None:
-    go_on, answering = threading.Event(), threading.Event()
+    leave, kept = threading.Event(), threading.Event()
 
-    class Slow(CharEmbedder):
-        def encode_passages(self, texts: Sequence[str]) -> Vectors:
-            answering.set()
-            go_on.wait(30)
-            return super().encode_passages(texts)
+    def tell(inner: Conversations, session_id: str, turn: Turn, turn_id: str) -> None:
+        inner.add(session_id, turn, turn_id=turn_id)
+        kept.set()
 
-    slow = Runtime(runtime.settings, runtime.database, Slow(""), segmenter)
-    with serving(slow) as port, socket.create_connection(("127.0.0.1", port), 30) as connection:
-        body = json.dumps({"question": "阿花在哪里睡觉？", "stream": True}).encode()
-        head = (
-            "POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\n\r\n"
-        )
-        connection.sendall(head.encode() + body)
-        received = b""
-        while b"event: meta" not in received:
-            received += connection.recv(64)
-        assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    settings = runtime.settings.model_copy(update={"workers": 1, "queue": 0})
+    embedder = Waiting(leave)
+    slow = Runtime(settings, runtime.database, embedder, segmenter)
+    slow.conversations = Keeping(slow, tell)  # type: ignore[assignment]  # the rest is its
+    with serving(slow) as port:
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            body = json.dumps({"question": "阿花在哪里睡觉？", "stream": True}).encode()
+            head = (
+                "POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\n\r\n"
+            )
+            connection.sendall(head.encode() + body)
+            received = b""
+            while b"candidates" not in received or not received.endswith(b"\r\n"):
+                received += connection.recv(64)
+            assert embedder.began.wait(30)
+        leave.set()
+        assert kept.wait(30)
+        session_id = re.search(rb'"session_id":"([^"]+)"', received)
+        assert session_id
+        base = f"http://127.0.0.1:{port}"
+        turns = httpx2.get(f"{base}/api/sessions/{session_id[1].decode()}").json()["turns"]
+        assert [turn["question"] for turn in turns] == ["阿花在哪里睡觉？"]
+        again = httpx2.post(f"{base}/api/chat", json={"question": "阿花在哪里睡觉？"}, timeout=30)
+        assert again.status_code == 200
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"event: delta" not in received
 
 
-@given(st.lists(st.sampled_from(["容器隔离进程", "一行\n又一行", "v1.24 好", "“引。”"]), min_size=1))
+def test_a_ping_keeps_a_waiting_stream_open(runtime: Runtime, segmenter: Segmenter) -> None:
+    pinged = threading.Event()
+
+    slow = Runtime(runtime.settings, runtime.database, Waiting(pinged), segmenter)
+    body = {"question": "阿花在哪里睡觉？", "stream": True}
+    with (
+        serving(slow, ping_seconds=0.05) as port,
+        httpx2.stream("POST", f"http://127.0.0.1:{port}/api/chat", json=body) as response,
+    ):
+        lines = response.iter_lines()
+        assert ": ping" in lines  # reads on until it comes
+        pinged.set()
+        assert "event: done" in lines
+
+
+@given(
+    st.lists(st.sampled_from(["容器隔离进程", "一行\n又一行", "v1.24 好", "“引。”"]), min_size=1)
+)
 def test_joined_deltas_are_the_answer_whatever_it_looks_like(parts: list[str]) -> None:
     passage = Passage("d", 0, 4, "容器隔离")
     text = "".join(f"{part}[{n}]。" for n, part in enumerate(parts, start=1))

@@ -37,7 +37,7 @@ def opened(root: Path, name: str, segmenter: Segmenter) -> Generation:
 
 def test_what_was_written_is_read_back(tmp_path: Path, segmenter: Segmenter) -> None:
     generation = opened(tmp_path, write(tmp_path, segmenter, [DOCUMENT]), segmenter)
-    assert [generation.rows.row(at) for at in range(len(generation.rows))] == rows_of(DOCUMENT)
+    assert [generation.rows[at] for at in range(len(generation.rows))] == rows_of(DOCUMENT)
     assert generation.index.search("猫")[0].passage.document_id == "猫"
     assert generation.manifest.documents == 1
 

@@ -20,7 +20,6 @@ from bot.runtime import Runtime
 from bot.service import Exchange
 from bot.wire import Json, candidates, deltas
 
-PING_SECONDS = 15
 _SEND_SECONDS = 10
 _EVENT_STREAM = "text/event-stream"
 
@@ -56,7 +55,7 @@ async def chat(
             _numbered(_events(state, runtime, exchange), exchange.turn_id),
             headers={"cache-control": "no-cache, no-transform"},
             sep="\n",
-            ping=PING_SECONDS,
+            ping=state.ping_seconds,
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
             send_timeout=_SEND_SECONDS,
         )

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from bot.api.metrics import Metrics
 from bot.errors import NotReadyError, OverloadedError
-from bot.runtime import OpenRuntime, Runtime
+from bot.runtime import Runtime
 from bot.settings import Settings
 
 DEADLINE_SECONDS = 120
@@ -73,13 +73,15 @@ class State:
         open_runtime: Loads the runtime, in a thread.
         metrics: Counts what happens.
         workers: Answer questions.
+        ping_seconds: Between signs of life in a stream that waits.
         failure: Why loading failed, if it did.
     """
 
     settings: Settings
-    open_runtime: OpenRuntime
+    open_runtime: Callable[[Settings], Runtime]
     metrics: Metrics
     workers: Workers
+    ping_seconds: float = 15
     failure: Exception | None = None
     _runtime: Runtime | None = None
 

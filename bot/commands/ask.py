@@ -3,11 +3,15 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bot.commands.options import configured, parser_for
+from bot.commands.options import configured, opened, parser_for
+
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
     """Answer the question given on the command line."""
     parser = parser_for("ask", "提一个问题，回答附原文出处。")
     parser.add_argument("question", nargs="+", metavar="问题")
@@ -16,10 +20,9 @@ def run(argv: Sequence[str]) -> int:
     settings = configured(options).settings
 
     from bot.commands.terminal import print_answer  # noqa: PLC0415  # after the options are right
-    from bot.runtime import Runtime  # noqa: PLC0415  # 1 s
     from bot.wire import answer_json  # noqa: PLC0415
 
-    runtime = Runtime.open(settings)
+    runtime = opened(settings, open_runtime)
     name = runtime.known(options.chosen)
     answer = runtime.bot(name).ask(" ".join(options.question), top_k=settings.top_k)
     sources = runtime.sources(name, {c.passage.document_id for c in answer.citations})

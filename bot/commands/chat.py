@@ -2,18 +2,28 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from bot.commands.options import configured, parser_for
+from bot.commands.options import configured, opened, parser_for
+
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime
 
 _PROMPT = "问> "
 _HELP = "直接提问，可以接着上文追问。/new 开始新的对话，/quit 或 Ctrl-D 结束。"
 
 
-def run(argv: Sequence[str], ask_user: Callable[[str], str] = input) -> int:
+def run(
+    argv: Sequence[str],
+    open_runtime: "OpenRuntime | None" = None,
+    *,
+    ask_user: Callable[[str], str] = input,
+) -> int:
     """Answer until the user has no more questions.
 
     Args:
         argv: Options.
+        open_runtime: Opens another runtime than the settings say.
         ask_user: Shows a prompt and returns a line, or raises EOFError at the end of input.
     """
     options = parser_for("chat", _HELP).parse_args(argv)
@@ -24,10 +34,9 @@ def run(argv: Sequence[str], ask_user: Callable[[str], str] = input) -> int:
     from bot.conversations import REMEMBERED  # noqa: PLC0415
     from bot.errors import QuestionError  # noqa: PLC0415
     from bot.problems import problem_of  # noqa: PLC0415
-    from bot.runtime import Runtime  # noqa: PLC0415  # 1 s
 
     _edit_lines()
-    runtime = Runtime.open(settings)
+    runtime = opened(settings, open_runtime)
     name = runtime.known(options.chosen)
     bot = runtime.bot(name)
     print(styled(_HELP, "faint", sys.stdout))

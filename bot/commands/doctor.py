@@ -3,14 +3,19 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from platform import python_version
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
-from bot.commands.options import configured, parser_for
+from bot.commands.options import configured, opened, parser_for
 from bot.settings import Configuration, Settings
+
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime, Runtime
 
 _OURS = ("corpus", "index", "bot", "eval")
 _PACKAGES = ("faiss-cpu", "fastapi", "jieba", "numpy", "onnxruntime", "sqlalchemy")
@@ -25,13 +30,13 @@ class Finding:
     detail: str
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
     """Look at everything; returns 1 if something is wrong."""
     parser = parser_for("doctor", "检查安装、模型、索引和设置。")
     parser.add_argument("--json", action="store_true", help="输出 JSON")
     options = parser.parse_args(argv)
     configuration = configured(options)
-    findings = examine(configuration)
+    findings = examine(configuration, open_runtime)
     if options.json:
         print(json.dumps(_json(configuration, findings), ensure_ascii=False, indent=2))
     else:
@@ -39,33 +44,35 @@ def run(argv: Sequence[str]) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def examine(configuration: Configuration) -> list[Finding]:
+def examine(
+    configuration: Configuration, open_runtime: "OpenRuntime | None" = None
+) -> list[Finding]:
     """Look at the installation, the folders, the model, the database and the index."""
-    settings = configuration.settings
-    looks: dict[str, Callable[[Settings], str]] = {
-        "Python": lambda _: python_version(),
+    looks = _Looks(configuration.settings, open_runtime)
+    named: dict[str, Callable[[], str]] = {
+        "Python": python_version,
         "软件包": _packages,
-        "数据文件夹": lambda s: _writable(s.data),
-        "缓存文件夹": lambda s: _writable(s.cache),
-        "数据库": _database,
-        "嵌入模型": _model,
-        "索引": _index,
+        "数据文件夹": looks.data,
+        "缓存文件夹": looks.cache,
+        "数据库": looks.database,
+        "嵌入模型": looks.model,
+        "索引": looks.index,
     }
-    return [_finding(name, look, settings) for name, look in looks.items()]
+    return [_finding(name, look) for name, look in named.items()]
 
 
-def _finding(name: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+def _finding(name: str, look: Callable[[], str]) -> Finding:
     from bot.problems import INTERNAL, problem_of  # noqa: PLC0415  # after the options are right
 
     try:
-        return Finding(name, ok=True, detail=look(settings))
+        return Finding(name, ok=True, detail=look())
     except Exception as error:  # noqa: BLE001  # whatever it is, the other checks are made
         problem = problem_of(error)
         said = str(error) if problem is INTERNAL else problem.detail
         return Finding(name, ok=False, detail=said)
 
 
-def _packages(_settings: Settings) -> str:
+def _packages() -> str:
     owners = packages_distributions()
     for name in _OURS:
         if set(owners.get(name, [])) - {"wenqu"}:
@@ -74,42 +81,54 @@ def _packages(_settings: Settings) -> str:
     return "，".join(f"{name} {version(name)}" for name in ("wenqu", *_PACKAGES))
 
 
+class _Looks:
+    """Each method returns what it found, or raises what is wrong."""
+
+    def __init__(self, settings: Settings, open_runtime: "OpenRuntime | None") -> None:
+        self._settings = settings
+        self._open_runtime = open_runtime
+
+    @cached_property
+    def _runtime(self) -> "Runtime":
+        from bot.progress import shown_on  # noqa: PLC0415  # the model may have to be made
+
+        with shown_on(sys.stderr) as progress:
+            return opened(self._settings, self._open_runtime, progress=progress)
+
+    def data(self) -> str:
+        return _writable(self._settings.data)
+
+    def cache(self) -> str:
+        return _writable(self._settings.cache)
+
+    def database(self) -> str:
+        from bot.catalogue import describe  # noqa: PLC0415
+        from index.database import Database  # noqa: PLC0415
+
+        held = describe(Database(self._settings.database), self._settings.collection)
+        return f"{len(held)} 份文档"
+
+    def model(self) -> str:
+        embedder = self._runtime.embedder
+        return f"{embedder.id}，{embedder.dimension} 维"
+
+    def index(self) -> str:
+        generation = self._runtime.library().generation()
+        if generation is None:
+            return "还没有文档"
+        manifest = generation.manifest
+        return f"{generation.name}，{manifest.documents} 份文档，{manifest.passages} 段，校验无误"
+
+
 def _writable(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder):
         return str(folder.resolve())
 
 
-def _database(settings: Settings) -> str:
-    from bot.catalogue import describe  # noqa: PLC0415
-    from index.database import Database  # noqa: PLC0415
-
-    held = describe(Database(settings.database), settings.collection)
-    return f"{len(held)} 份文档"
-
-
-def _model(settings: Settings) -> str:
-    from bot.progress import shown_on  # noqa: PLC0415
-    from bot.runtime import open_model  # noqa: PLC0415
-
-    with shown_on(sys.stderr) as progress:
-        embedder = open_model(settings, progress=progress)
-    return f"{embedder.id}，{embedder.dimension} 维"
-
-
-def _index(settings: Settings) -> str:
-    from bot.runtime import Runtime  # noqa: PLC0415
-
-    generation = Runtime.open(settings).library().generation()
-    if generation is None:
-        return "还没有文档"
-    manifest = generation.manifest
-    return f"{generation.name}，{manifest.documents} 份文档，{manifest.passages} 段，校验无误"
-
-
 def _json(configuration: Configuration, findings: Sequence[Finding]) -> dict[str, object]:
     return {
-        "checks": [asdict(finding) for finding in findings],
+        "checks": [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings],
         "settings": {
             name: {"value": configuration.shown(name), "origin": origin}
             for name, origin in configuration.origins.items()
@@ -126,10 +145,14 @@ def _print(configuration: Configuration, findings: Sequence[Finding]) -> None:
         print(f"{mark} {finding.name}：{finding.detail}")
     print("\n设置：")
     for name, origin in configuration.origins.items():
-        about = Settings.model_fields[name].description
-        print(
-            f"  {name} = {configuration.shown(name) or '（空）'}  "
-            + styled(f"{about}；来自 {origin}", "faint", sys.stdout)
-        )
+        shown = f"  {name} = {configuration.shown(name) or '（空）'}"
+        about = f"{Settings.model_fields[name].description}；{_origin(origin)}"
+        print(f"{shown}  {styled(about, 'faint', sys.stdout)}")
     for variable in configuration.unknown:
         print(styled(f"! 环境变量 {variable} 不是 wenqu 的设置", "yellow", sys.stdout))
+
+
+def _origin(origin: str) -> str:
+    if origin == "default":
+        return "默认值"
+    return f"来自 {origin.replace('environment', '环境变量')}"

@@ -4,12 +4,16 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bot.commands.options import configured, parser_for
+from bot.commands.options import configured, opened, parser_for
 from bot.settings import Settings
 
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime
 
-def run(argv: Sequence[str]) -> int:
+
+def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
     """List, show or delete documents."""
     parser = parser_for("documents", "列出、查看、删除文档。")
     parser.add_argument("--json", action="store_true", help="输出 JSON")
@@ -22,7 +26,7 @@ def run(argv: Sequence[str]) -> int:
     if options.action == "show":
         return _show(settings, options)
     if options.action == "delete":
-        return _delete(settings, options)
+        return _delete(settings, options, open_runtime)
     return _list(settings, options)
 
 
@@ -65,10 +69,11 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _delete(settings: Settings, options: argparse.Namespace) -> int:
-    from bot.runtime import Runtime  # noqa: PLC0415  # 1 s: the index is written anew
+def _delete(
+    settings: Settings, options: argparse.Namespace, open_runtime: "OpenRuntime | None"
+) -> int:
 
-    report = Runtime.open(settings).library(options.chosen).delete(options.ids)
+    report = opened(settings, open_runtime).library(options.chosen).delete(options.ids)
     if options.json:
         deleted = {"deleted": list(report.deleted), "passages": report.passages}
         print(json.dumps(deleted, ensure_ascii=False, indent=2))

@@ -4,21 +4,29 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import as_file, files
-from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from bot.commands.options import configured, parser_for
+from bot.commands.options import configured, opened, parser_for
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
 from index.build import Progress
 from index.library import IngestReport
 
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime
+
 STDIN = "-"
 
 
-def run(argv: Sequence[str]) -> int:
-    """Ingest what the command line names.
+def run(
+    argv: Sequence[str],
+    open_runtime: "OpenRuntime | None" = None,
+    *,
+    stdin: BinaryIO | None = None,
+) -> int:
+    """Ingest what the command line names, `-` being `stdin`.
 
     Returns 1 if anything could not be read; all that could be read is kept.
     """
@@ -27,14 +35,14 @@ def run(argv: Sequence[str]) -> int:
 
     from bot.problems import FAILED  # noqa: PLC0415  # after the options are right
     from bot.progress import shown_on  # noqa: PLC0415
-    from bot.runtime import Runtime  # noqa: PLC0415  # 1 s
 
     started = time.monotonic()
     unreadable: list[UnreadableSourceError] = []
     with shown_on(sys.stderr) as progress:
-        runtime = Runtime.open(settings, threads=settings.threads, progress=progress)
+        runtime = opened(settings, open_runtime, threads=settings.threads, progress=progress)
         library = runtime.library(options.chosen)
-        incoming = _documents(options, unreadable, progress)
+        found = _find(options, stdin or sys.stdin.buffer)
+        incoming = _readable(found, unreadable, progress)
         report = library.ingest(incoming, rebuild=options.rebuild, progress=progress)
     _tell_unreadable(unreadable)
     if options.json:
@@ -56,29 +64,30 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _documents(
-    options: argparse.Namespace, unreadable: list[UnreadableSourceError], progress: Progress
+def _readable(
+    found: Iterable[Document | UnreadableSourceError],
+    unreadable: list[UnreadableSourceError],
+    progress: Progress,
 ) -> Iterator[Document]:
     progress("read", 0.0)
-    targets = [*options.paths]
-    with as_file(files("corpus") / "texts") as bundled:
-        found = _all([*([bundled] if options.bundled else []), *targets])
-        for each in found:
-            if isinstance(each, Document):
-                yield each
-            else:
-                unreadable.append(each)
+    for each in found:
+        if isinstance(each, Document):
+            yield each
+        else:
+            unreadable.append(each)
     progress("read", 1.0)
 
 
-def _all(targets: Sequence[str | Path]) -> Iterator[Document | UnreadableSourceError]:
-    from corpus.read import read, read_bytes  # noqa: PLC0415  # readers of many formats
+def _find(
+    options: argparse.Namespace, stdin: BinaryIO
+) -> Iterator[Document | UnreadableSourceError]:
+    from corpus.read import read, read_stdin  # noqa: PLC0415  # readers of many formats
 
-    for target in targets:
-        if target == STDIN:
-            yield from read_bytes(sys.stdin.buffer.read(), "stdin.txt")
-        else:
-            yield from read(target)
+    if options.bundled:
+        with as_file(files("corpus") / "texts") as folder:
+            yield from read(folder, base=folder)
+    for path in options.paths:
+        yield from read_stdin(stdin) if path == STDIN else read(path)
 
 
 def _tell_unreadable(unreadable: Sequence[UnreadableSourceError]) -> None:

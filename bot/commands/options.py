@@ -3,8 +3,13 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.settings import Configuration, Settings
+from index.build import Progress
+
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime, Runtime
 
 
 def parser_for(command: str, description: str) -> argparse.ArgumentParser:
@@ -23,3 +28,16 @@ def configured(options: argparse.Namespace) -> Configuration:
     """
     given = {name: getattr(options, name, None) for name in Settings.model_fields}
     return Configuration.load(os.environ, options=given)
+
+
+def opened(
+    settings: Settings,
+    open_runtime: "OpenRuntime | None",
+    *,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> "Runtime":
+    """Open the runtime by `open_runtime`, or the real one, which takes a second."""
+    from bot.runtime import Runtime  # noqa: PLC0415  # not before the options are right
+
+    return (open_runtime or Runtime.open)(settings, threads=threads, progress=progress)

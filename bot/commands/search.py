@@ -3,15 +3,18 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bot.commands.options import configured, parser_for
+from bot.commands.options import configured, opened, parser_for
+
+if TYPE_CHECKING:
+    from bot.runtime import OpenRuntime
 
 _SHOWN = 120
 """Characters of a passage in the list."""
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
     """Search for the words given on the command line."""
     parser = parser_for("search", "看看会找到哪些段落。")
     parser.add_argument("query", nargs="+", metavar="内容")
@@ -22,10 +25,9 @@ def run(argv: Sequence[str]) -> int:
     settings = configured(options).settings
 
     from bot.passages import find  # noqa: PLC0415  # after the options are right
-    from bot.runtime import Runtime  # noqa: PLC0415  # 1 s
 
     found = find(
-        Runtime.open(settings),
+        opened(settings, open_runtime),
         " ".join(options.query),
         top_k=options.number,
         explain=options.explain,

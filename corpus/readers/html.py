@@ -3,9 +3,11 @@
 Parsed as a browser parses it (lexbor, through selectolax), never by patterns.
 """
 
+from dataclasses import replace
+
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from corpus.blocks import Content
+from corpus.blocks import Block, Content
 from corpus.clean import clean, one_line
 from corpus.readers.nesting import shallow
 from corpus.readers.walk import Walk
@@ -27,11 +29,19 @@ def read_html(html: str) -> Content:
         html: Decoded. Its nesting may be of any depth: what is deeper than a browser would go
             counts as siblings.
     """
-    # A lone surrogate cannot be parsed, and a valid source has none: the document would refuse it.
     page = LexborHTMLParser(shallow(html))
     body = page.body
     blocks = Walk().blocks(_main(body)) if body else []
+    if "\ufffd" not in html:
+        blocks = _without_replacements(blocks)
     return Content(tuple(blocks), _metadata(page), _title(page))
+
+
+def _without_replacements(blocks: list[Block]) -> list[Block]:
+    """Take out U+FFFD that the page never had: the parser puts it for `&#0;` and the like."""
+    texts = (block.text.replace("\ufffd", "").strip("\n").rstrip() for block in blocks)
+    pairs = zip(blocks, texts, strict=True)
+    return [replace(block, text=text) for block, text in pairs if text]
 
 
 def _main(body: LexborNode) -> LexborNode:

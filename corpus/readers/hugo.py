@@ -6,9 +6,10 @@ shortcodes in when it builds the page; here their words are kept and the rest go
 
 import re
 
-_SHORTCODE = re.compile(r"\{\{[<%]([^{}]*)\}\}")
-_PAIRED = re.compile(r"\{\{[<%]\s*(comment|mermaid)\b[^{}]*\}\}")
-_NAME = re.compile(r"[\s/*]*([\w-]*)")
+_SHORTCODE = re.compile(
+    r"\{\{[<%][\s*]*(?P<slash>/?)[\s*]*(?P<name>[\w-]*)(?P<arguments>[^{}]*)\}\}"
+)
+_UNSEEN = frozenset({"comment", "mermaid"})  # what stands between the two is no text
 _ARGUMENT = re.compile(r"""(?:([\w-]+)\s*=\s*)?(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`|([^\s"`<>%]+))""")
 _WORDED = ("text", "title", "caption")  # arguments that a reader of the page sees
 _ANCHOR = re.compile(r"[ \t]*\{#[^{}\n]*\}[ \t]*$", re.MULTILINE)
@@ -33,9 +34,24 @@ def without_shortcodes(text: str) -> str:
     `{{< glossary_tooltip text="Pod" term_id="pod" >}}` becomes `Pod`, `{{% heading "whatsnext" %}}`
     `接下来`, `{{< note >}}` nothing. Diagrams and comments between two shortcodes go as a whole.
     """
-    if "{{" not in text:
-        return text
-    return _SHORTCODE.sub(lambda code: _words(code[1]), _without_pairs(text))
+    codes = list(_SHORTCODE.finditer(text))
+    closings = {code["name"]: code.start() for code in codes if code["slash"]}  # the last of each
+    kept: list[str] = []
+    place = 0
+    unseen = ""  # the name of the shortcode whose inside is being passed over
+    for code in codes:
+        name, closes = code["name"], bool(code["slash"])
+        if unseen:
+            if closes and name == unseen:
+                unseen, place = "", code.end()
+            continue
+        kept.append(text[place : code.start()])
+        place = code.end()
+        if name in _UNSEEN and not closes and code.start() < closings.get(name, 0):
+            unseen = name
+        elif not closes:
+            kept.append(_words(name, code["arguments"]))
+    return "".join((*kept, text[place:]))
 
 
 def without_anchors(text: str) -> str:
@@ -56,7 +72,9 @@ def without_comments(markdown: str) -> str:
     commented = in_html = False
     for line in markdown.splitlines(keepends=True):
         mark = None if commented else _FENCE.match(line)
-        closes = bool(fence and mark and mark[1].startswith(fence) and not line[mark.end() :].strip())
+        closes = bool(
+            fence and mark and mark[1].startswith(fence) and not line[mark.end() :].strip()
+        )
         if fence or mark:
             kept.append(line)
             fence = "" if closes else fence or (mark[1] if mark else "")
@@ -95,25 +113,11 @@ def _comment_start(line: str, place: int) -> int:
     return found.start() if found else -1
 
 
-def _without_pairs(text: str) -> str:
-    kept: list[str] = []
-    place = 0
-    while opening := _PAIRED.search(text, place):
-        closing = re.compile(r"\{\{[<%]\s*/\s*" + opening[1] + r"\b[^{}]*\}\}").search(text, opening.end())
-        kept.append(text[place : opening.start()])
-        place = closing.end() if closing else opening.end()
-    return "".join((*kept, text[place:]))
-
-
-def _words(inside: str) -> str:
-    name = _NAME.match(inside)
-    if not name or "/" in name[0]:  # `{{< /note >}}`
-        return ""
-    arguments = [
-        (key, quoted or raw or bare)
-        for key, quoted, raw, bare in _ARGUMENT.findall(inside, name.end())
+def _words(name: str, inside: str) -> str:
+    arguments: list[tuple[str, str]] = [
+        (key, quoted or raw or bare) for key, quoted, raw, bare in _ARGUMENT.findall(inside)
     ]
-    if name[1] == "heading" and arguments:
+    if name == "heading" and arguments:
         return _HEADINGS.get(arguments[0][1], arguments[0][1])
-    wanted = (*_WORDED, "name") if name[1] == "tab" else _WORDED
+    wanted = (*_WORDED, "name") if name == "tab" else _WORDED
     return next((value for key, value in arguments if key in wanted), "")

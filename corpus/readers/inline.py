@@ -7,7 +7,9 @@ from typing import NamedTuple
 from corpus.clean import clean, has_han, one_line
 
 _PAIR = re.compile(r"\*\*([^*]++)\*\*")
-_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)|https?:\S*|[0-9a-f-]{16,}", re.IGNORECASE)
+_FILE_NAME = re.compile(
+    r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)|https?:\S*|[0-9a-f-]{16,}", re.IGNORECASE
+)
 _NO_CAPTION = re.compile(
     r"(?:在这里插入)?(?:图片|图像|图|插图|配图|截图|示意图|头像|照片)(?:描述|说明)?[\s0-9_-]*"
     r"|(?:img|image|images|picture|pic|photo|figure|fig|screenshot|logo|icon|avatar|alt|null)[\s0-9_-]*",
@@ -61,7 +63,9 @@ def _without_strays(pieces: Sequence[Piece]) -> list[str]:
     """
     texts = [piece.text for piece in pieces]
     marked = [piece.marked and not piece.code for piece in pieces]
-    edges = (text[:2] + text[-2:] for text, is_marked in zip(texts, marked, strict=True) if is_marked)
+    edges = (
+        text[:2] + text[-2:] for text, is_marked in zip(texts, marked, strict=True) if is_marked
+    )
     if not any("**" in edge for edge in edges):
         return texts
     for number, piece in enumerate(pieces):
@@ -77,10 +81,10 @@ def _without_strays(pieces: Sequence[Piece]) -> list[str]:
 def _without_pairs(texts: Sequence[str], pieces: Sequence[Piece]) -> str:
     """Undo `**…**` around Chinese: CommonMark leaves it where a full-width mark ends the bold."""
     masked = "".join(
-        "\0" * len(text) if piece.code else text
-        for text, piece in zip(texts, pieces, strict=True)
+        "\0" * len(text) if piece.code else text for text, piece in zip(texts, pieces, strict=True)
     )
-    kept, place, text = [], 0, "".join(texts)
+    kept: list[str] = []
+    place, text = 0, "".join(texts)
     for pair in _PAIR.finditer(masked):
         if has_han(pair[1]):
             kept += (text[place : pair.start()], text[pair.start(1) : pair.end(1)])

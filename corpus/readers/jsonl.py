@@ -56,28 +56,31 @@ def _skip_line(stream: BinaryIO) -> None:
 
 def _record(raw: bytes, number: int, source: str) -> Record | UnreadableSourceError:
     try:
-        found = json.loads(decode(raw, source=source).text)
-    except UnreadableSourceError as error:
-        return UnreadableSourceError(source, f"line {number}: {error.reason}", trouble=error.trouble)
-    except (ValueError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return UnreadableSourceError(source, f"line {number} is not JSON: {what}")
-    if not isinstance(found, dict):
-        return UnreadableSourceError(source, f"line {number}: expected an object, found {_kind(found)}")
-    text = found.pop("text", None)
-    if not isinstance(text, str):
-        reason = f"line {number}: expected text to be a string, found {_kind(text)}"
-        return UnreadableSourceError(source, reason)
-    title = found.pop("title", None)
-    record_id = _usable_id(found.pop("id", None))
-    try:
-        metadata = {key: _string(value) for key, value in found.items() if value is not None}
+        return _parsed(raw, number, source)
     except RecursionError:
-        return UnreadableSourceError(source, f"line {number} is nested too deeply")
-    broken = _broken_character(text, title, record_id, *metadata, *metadata.values())
-    if broken is not None:
-        return UnreadableSourceError(source, f"line {number}: half of a surrogate pair, {broken}")
-    return Record(number, record_id, title if isinstance(title, str) else "", text, metadata)
+        reason = f"line {number} is nested too deeply"
+        return UnreadableSourceError(source, reason, trouble="too_large")
+    except UnreadableSourceError as error:
+        reason = f"line {number}: {error.reason}"
+        return UnreadableSourceError(source, reason, trouble=error.trouble)
+    except ValueError as error:
+        return UnreadableSourceError(source, f"line {number}: {error}")
+
+
+def _parsed(raw: bytes, number: int, source: str) -> Record:
+    found = json.loads(decode(raw, source=source).text)
+    if not isinstance(found, dict):
+        message = f"expected an object, found {_kind(found)}"
+        raise ValueError(message)  # noqa: TRY004 - the value is wrong, not an argument
+    text, title = found.pop("text", None), found.pop("title", None)
+    if not isinstance(text, str):
+        message = f"expected text to be a string, found {_kind(text)}"
+        raise ValueError(message)  # noqa: TRY004 - as above
+    record_id = _usable_id(found.pop("id", None))
+    metadata = {key: _string(value) for key, value in found.items() if value is not None}
+    title = title if isinstance(title, str) else ""
+    _check_characters(text, title, *metadata, *metadata.values())
+    return Record(number, record_id, title, text, metadata)
 
 
 def _usable_id(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
@@ -87,13 +90,13 @@ def _usable_id(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
     return name if name.isprintable() and 0 < len(name.strip()) <= len(name) <= _LONGEST_ID else ""
 
 
-def _broken_character(*texts: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
+def _check_characters(*texts: str) -> None:
     for text in texts:
         try:
-            str(text).encode("utf-8")
+            text.encode("utf-8")
         except UnicodeEncodeError as error:
-            return f"{error.object[error.start]!a} at character {error.start}"
-    return None
+            message = f"half of a surrogate pair, {text[error.start]!a}, at character {error.start}"
+            raise ValueError(message) from error
 
 
 def _string(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds

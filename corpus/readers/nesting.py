@@ -14,10 +14,10 @@ _MAX_DEPTH = 512
 _MAX_FORMATTING = 16
 _MAX_TAG = 65_536  # characters; a longer tag keeps its name alone
 
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())  # noqa: SIM905 - one a line would fill a page
 # Never open, or closed by the next of their kind: these do not nest by themselves.
 _FLAT = frozenset(
-    "area base br col embed hr img input link meta param source track wbr p li dt dd option "
+    "area base br col embed hr img input link meta param source track wbr p li dt dd option "  # noqa: SIM905 - as above
     "optgroup tr td th thead tbody tfoot caption colgroup rb rp rt rtc html head body".split()
 )
 

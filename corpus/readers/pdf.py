@@ -12,7 +12,9 @@ from corpus.readers.text import text_blocks
 _HYPHEN = re.compile("[\x02\ufffe](?:\r?\n)?")  # how pdfium marks a word that goes on below
 _DIGITS = re.compile("[0-9]+")
 _DATE = re.compile(r"D:([0-9]{4})([0-9]{2})([0-9]{2})")
-_NO_TITLE = re.compile(r"untitled|无标题|microsoft word\b.*|.*\.(?:docx?|pptx?|xlsx?|indd|pdf|tex)|\s*", re.IGNORECASE)
+_NO_TITLE = re.compile(
+    r"untitled|无标题|microsoft word\b.*|.*\.(?:docx?|pptx?|xlsx?|indd|pdf|tex)|\s*", re.IGNORECASE
+)
 _NO_AUTHOR = re.compile(r"anonymous|unknown|administrator|admin|user|\s*", re.IGNORECASE)
 _MIN_PAGES = 3
 _DEEPEST_HEADING = 6
@@ -39,7 +41,9 @@ def read_pdf(data: bytes, source: str) -> Content:
     return Content(blocks, metadata | {"pages": str(len(pages))}, title)
 
 
-def _blocks(pages: Sequence[Sequence[str]], outline: Mapping[int, Mapping[str, int]]) -> Iterator[Block]:
+def _blocks(
+    pages: Sequence[Sequence[str]], outline: Mapping[int, Mapping[str, int]]
+) -> Iterator[Block]:
     lines: list[str] = []
     for number, page in enumerate(pages):
         levels = dict(outline.get(number, {}))

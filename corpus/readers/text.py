@@ -7,6 +7,7 @@ Text carries no marks of its structure, so little is claimed: a heading must say
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from corpus.blocks import Block, Content
 from corpus.clean import columns, joint
@@ -47,7 +48,7 @@ def text_blocks(lines: Sequence[str]) -> list[Block]:
     often = Counter(kinds)
     blocks: list[Block] = []
     group = 0
-    for row, kind, following in zip(rows, kinds, [*kinds[1:], None], strict=True):
+    for row, kind, following in zip_longest(rows, kinds, kinds[1:]):
         # The same numbering right after it makes it an item of a list, or of the contents.
         if kind and following != kind and (kind[0] == "part" or often[kind] > 1):
             blocks.append(Block(row, "heading", level=kind[1]))
@@ -78,7 +79,7 @@ def _unwrapped(lines: Iterable[str]) -> list[str]:
     width = _wrap_width(rows)
     joined: list[list[str]] = []
     wrapped = False  # whether the line before ended only because the next word did not fit
-    for row, after in zip(rows, [*rows[1:], ""], strict=True):
+    for row, after in zip_longest(rows, rows[1:], fillvalue=""):
         part = row.lstrip()
         if wrapped:
             joined[-1] += (joint(joined[-1][-1][-1], part[0]), part)

@@ -32,10 +32,15 @@ _CORE = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - says why a file is not read; no error of this program
-    """A file that is not read, with a `corpus.errors.Trouble` and a reason."""
+class RefusedError(Exception):
+    """A file that is not read.
 
-    def __init__(self, trouble: str, reason: str) -> None:
+    Attributes:
+        trouble: A `corpus.errors.Trouble`.
+        reason: In words.
+    """
+
+    def __init__(self, *, trouble: str, reason: str) -> None:
         super().__init__(trouble, reason)
         self.trouble = trouble
         self.reason = reason
@@ -49,15 +54,19 @@ def read_docx(data: bytes) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             check_archive(archive, len(data))
             if "word/document.xml" not in archive.namelist():
-                raise Refusal("unsupported", "a ZIP archive, but no Word document in it")
+                raise RefusedError(
+                    trouble="unsupported", reason="a ZIP archive, but no Word document in it"
+                )
             metadata = core_properties(archive)
         result = mammoth.convert_to_html(
             io.BytesIO(data), style_map=_STYLES, convert_image=lambda _image: []
         )
     except zipfile.BadZipFile as error:
-        raise Refusal("damaged", f"not a whole Word file: {error}") from error
+        raise RefusedError(trouble="damaged", reason=f"not a whole Word file: {error}") from error
     except RecursionError as error:
-        raise Refusal("too_large", "its elements are nested too deeply") from error
+        raise RefusedError(
+            trouble="too_large", reason="its elements are nested too deeply"
+        ) from error
     return {"html": result.value, "metadata": metadata}
 
 
@@ -65,18 +74,24 @@ def check_archive(archive: zipfile.ZipFile, packed_bytes: int) -> None:
     """Refuse an archive that unpacks into more than it should, before and while reading it."""
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
-        raise Refusal("too_large", f"{len(members)} members, at most {MAX_MEMBERS} are read")
+        raise RefusedError(
+            trouble="too_large", reason=f"{len(members)} members, at most {MAX_MEMBERS} are read"
+        )
     if any(member.flag_bits & 1 for member in members):
-        raise Refusal("locked", "needs a password")
+        raise RefusedError(trouble="locked", reason="needs a password")
     if sum(member.compress_size for member in members) > packed_bytes:
-        raise Refusal("damaged", "its members overlap")
+        raise RefusedError(trouble="damaged", reason="its members overlap")
     declared = sum(member.file_size for member in members)
     if declared > MAX_UNPACKED_BYTES:
-        raise Refusal("too_large", f"unpacks to {declared} bytes, at most {MAX_UNPACKED_BYTES}")
+        raise RefusedError(
+            trouble="too_large", reason=f"unpacks to {declared} bytes, at most {MAX_UNPACKED_BYTES}"
+        )
     for member in members:
         ratio = member.file_size / max(1, member.compress_size)
         if member.file_size > _RATIO_MATTERS_FROM and ratio > MAX_RATIO:
-            raise Refusal("too_large", f"{member.filename} is packed {ratio:.0f} : 1")
+            raise RefusedError(
+                trouble="too_large", reason=f"{member.filename} is packed {ratio:.0f} : 1"
+            )
         if member.filename.endswith((".xml", ".rels")):
             check_member(archive, member)
 
@@ -86,9 +101,9 @@ def check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     with archive.open(member) as stream:
         head = stream.read(member.file_size + 1)
     if len(head) > member.file_size:
-        raise Refusal("damaged", f"{member.filename} is longer than it says")
+        raise RefusedError(trouble="damaged", reason=f"{member.filename} is longer than it says")
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
-        raise Refusal("damaged", f"{member.filename} declares entities")
+        raise RefusedError(trouble="damaged", reason=f"{member.filename} declares entities")
 
 
 def core_properties(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -109,15 +124,19 @@ def read_pdf(data: bytes) -> dict[str, Any]:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         if "password" in str(error).lower():
-            raise Refusal("locked", "needs a password") from error
-        raise Refusal("damaged", f"not a whole PDF: {error}") from error
+            raise RefusedError(trouble="locked", reason="needs a password") from error
+        raise RefusedError(trouble="damaged", reason=f"not a whole PDF: {error}") from error
     if len(document) > MAX_PAGES:
-        raise Refusal("too_large", f"{len(document)} pages, at most {MAX_PAGES} are read")
+        raise RefusedError(
+            trouble="too_large", reason=f"{len(document)} pages, at most {MAX_PAGES} are read"
+        )
     pages = [page_text(document, number) for number in range(len(document))]
     if not any(page.strip() for page in pages):
-        raise Refusal("scanned", f"{len(pages)} pages without text: scanned pictures, perhaps")
+        raise RefusedError(
+            trouble="scanned", reason=f"{len(pages)} pages without text: scanned pictures, perhaps"
+        )
     contents = [
-        (mark.level + 1, mark.get_title(), mark.get_dest().get_index())
+        (mark.level + 2, mark.get_title(), mark.get_dest().get_index())
         for mark in document.get_toc()
         if mark.get_dest() is not None
     ]
@@ -157,8 +176,8 @@ def main(argv: list[str]) -> None:
     limit(int(argv[1]), int(argv[2]))
     try:
         answer = readers[argv[0]](sys.stdin.buffer.read())
-    except Refusal as refusal:
-        answer = {"trouble": refusal.trouble, "reason": refusal.reason}
+    except RefusedError as error:
+        answer = {"trouble": error.trouble, "reason": error.reason}
     except MemoryError:
         answer = {"trouble": "too_large", "reason": f"needs more than {argv[1]} MB of memory"}
     except Exception as error:  # noqa: BLE001 - the libraries raise what they like at a broken file

@@ -1,0 +1,106 @@
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+import bot.errors
+import corpus.errors
+import index.errors
+from bot.api.problems import of_status, problem_json
+from bot.errors import (
+    NotReadyError,
+    OverloadedError,
+    QuestionError,
+    SessionNotFoundError,
+    SettingsError,
+    TurnNotFoundError,
+)
+from bot.problems import INTERNAL, TROUBLES, Problem, problem_of
+from corpus.errors import Trouble, UnreadableSourceError, WenquError
+from index.errors import (
+    CollectionNotFoundError,
+    CorruptIndexError,
+    DocumentNotFoundError,
+    LibraryBusyError,
+    ModelError,
+    ModelMismatchError,
+)
+
+KNOWN = [
+    QuestionError(code="empty", reason="nothing"),
+    QuestionError(code="too_long", reason="long"),
+    QuestionError(code="broken", reason="broken"),
+    SettingsError("port", "default", "wrong"),
+    SessionNotFoundError("s"),
+    TurnNotFoundError("t"),
+    NotReadyError("loading"),
+    OverloadedError(5),
+    UnreadableSourceError("a.pdf", "needs a password", trouble="locked"),
+    ModelError("no weights"),
+    ModelMismatchError("A", "B"),
+    CorruptIndexError(Path("g"), "bad"),
+    LibraryBusyError("a", "process 5"),
+    DocumentNotFoundError("d"),
+    CollectionNotFoundError("c"),
+    OperationalError("SELECT 'secret question'", {}, Exception("secret")),
+    TimeoutError(),
+    OSError(errno.ENOSPC, "No space left on device", "/secret/path"),
+    PermissionError(errno.EACCES, "Permission denied", "/secret/path"),
+    OSError(errno.EIO, "Input/output error", "/secret/path"),
+]
+
+
+@pytest.mark.parametrize("error", KNOWN, ids=lambda error: type(error).__name__)
+def test_every_known_error_is_told_in_both_languages_without_secrets(error: Exception) -> None:
+    problem = problem_of(error)
+    assert problem is not INTERNAL
+    assert re.search(r"[\u4e00-\u9fff]", problem.detail)
+    assert problem.detail_en
+    assert "secret" not in str(problem_json(problem))
+
+
+def test_every_trouble_of_a_source_has_words() -> None:
+    assert set(TROUBLES) == set(get_args(Trouble))
+
+
+def test_what_is_no_error_of_ours_tells_nothing() -> None:
+    assert problem_of(RuntimeError("secret")) is INTERNAL
+    assert problem_of(ValueError("secret")) is INTERNAL
+
+
+def classes() -> Iterator[type[WenquError]]:
+    for module in (corpus.errors, index.errors, bot.errors):
+        for found in vars(module).values():
+            if isinstance(found, type) and issubclass(found, WenquError):
+                yield found
+
+
+def test_every_error_is_drawn_in_the_tree() -> None:
+    tree = corpus.errors.__doc__ or ""
+    assert [found.__name__ for found in classes() if found.__name__ not in tree] == []
+
+
+def test_a_code_belongs_to_one_kind_of_problem_and_is_documented() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "http.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([0-9]{3}) \|", text, re.MULTILINE))
+    made: list[Problem] = [problem_of(error) for error in KNOWN]
+    made += [of_status(status) for status in (400, 404, 405, 413, 415)]
+    made += [INTERNAL, Problem("invalid_request", 422, "", "", "")]
+    assert {problem.code: str(problem.status) for problem in made} == rows
+
+
+def test_a_problem_object_has_what_programs_need() -> None:
+    assert problem_json(problem_of(OverloadedError(7))) == {
+        "type": "urn:wenqu:problem:overloaded",
+        "title": "请稍后再试",
+        "status": 503,
+        "detail": "提问的人太多，请 7 秒后再试。",
+        "detail_en": "too many questions are waiting: try again in 7 s",
+        "code": "overloaded",
+        "retry_after": 7,
+    }
+    assert problem_json(problem_of(DocumentNotFoundError("d")))["document_id"] == "d"
