@@ -8,13 +8,14 @@ from bot.answer import Answer, Refusal, Turn
 from bot.compose import Composed, compose
 from bot.direct import direct_answer
 from bot.evidence import Evidence, gather
-from bot.lists import whole_list
 from bot.question import Question, check, understand
 from bot.refuse import Judgement, judge
 from bot.rewrite import standalone
+from bot.select import select
 from bot.smalltalk import small_talk
 from bot.verify import supported
 from bot.weights import weights
+from corpus.document import Document
 from index.errors import DocumentNotFoundError
 from index.hit import Hit
 from index.library import Library
@@ -23,11 +24,6 @@ from index.stopwatch import Stopwatch
 
 TOP_K = 8
 _NEAREST = 3
-_SECOND = 1.5
-"""A further sentence is added while its score is within this of the best: odds of 1 to 4.5."""
-_ENOUGH = 180
-"""Characters of an answer after which no further sentence is added."""
-_SENTENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ class Bot:
         with prepared.watch.stage("judge"):
             judgement = judge(question, prepared.hits, evidence, prepared.index)
         if judgement.confidence < weights().threshold:
-            return self._finish(_refuse(question, prepared, judgement), prepared)
+            return self._finish(_refuse(prepared, judgement), prepared)
         with prepared.watch.stage("compose"):
             composed = self._compose(question, evidence)
         answer = Answer(
@@ -119,21 +115,18 @@ class Bot:
         return self._finish(answer, prepared)
 
     def _compose(self, question: Question, evidence: Sequence[Evidence]) -> Composed:
-        best = evidence[0]
-        if question.kind == "list":
-            items = self._list(best)
-            if items:
-                return compose(items, as_list=True)
-        chosen = _choose(evidence)
-        direct = direct_answer(question, chosen[0].text)
-        return compose(chosen, direct=direct if supported(direct, [chosen[0].text]) else "")
+        selection = select(question, evidence, self._document_of)
+        if selection.is_list:
+            return compose(selection.evidence, as_list=True)
+        quoted = [one.text for one in selection.evidence]
+        direct = direct_answer(question, quoted[0])
+        return compose(selection.evidence, direct=direct if supported(direct, quoted) else "")
 
-    def _list(self, best: Evidence) -> list[Evidence]:
+    def _document_of(self, evidence: Evidence) -> Document | None:
         try:
-            document = self.library.document(best.passage.document_id)
+            return self.library.document(evidence.passage.document_id)
         except DocumentNotFoundError:
-            return []  # deleted since the search; its passage can still be quoted this once
-        return whole_list(document, best)
+            return None  # deleted since the search; its passage can still be quoted this once
 
     def _finish(self, answer: Answer, prepared: Prepared) -> Answer:
         return replace(
@@ -143,32 +136,10 @@ class Bot:
         )
 
 
-def _choose(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """Return the best sentence and those that are about as good, in reading order."""
-    best = evidence[0]
-    chosen = [best]
-    for other in evidence[1:]:
-        size = sum(len(e.text) for e in chosen)
-        if len(chosen) == _SENTENCES or size + len(other.text) > _ENOUGH:
-            break
-        if best.score - other.score > _SECOND:
-            break
-        if other.text not in [e.text for e in chosen]:
-            chosen.append(other)
-    first = best.passage.document_id
-    return sorted(
-        chosen, key=lambda e: (e.passage.document_id != first, e.passage.document_id, e.start)
-    )
-
-
-def _refuse(question: Question, prepared: Prepared, judgement: Judgement) -> Answer:
-    nearest = tuple(
-        dict.fromkeys(
-            " › ".join(hit.passage.headings[-2:]) for hit in prepared.hits if hit.passage.headings
-        )
-    )[:_NEAREST]
-    subject = question.text[:0]
-    said = messages.refusal(missing=judgement.missing, subject=subject, nearest=nearest)
+def _refuse(prepared: Prepared, judgement: Judgement) -> Answer:
+    headings = [hit.passage.headings or (hit.title,) for hit in prepared.hits]
+    nearest = tuple(dict.fromkeys(" › ".join(path[-2:]) for path in headings))[:_NEAREST]
+    said = messages.refusal(missing=judgement.missing, subject=judgement.subject, nearest=nearest)
     return Answer(
         messages.in_script_of(prepared.question, said),
         "refusal",

@@ -1,12 +1,13 @@
 """From passages to the sentences in them that answer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bot.alike import alike
-from bot.lexicon import Kind, lexicon
+from bot.lexicon import lexicon
 from bot.question import Question
 from bot.weights import weights
 from corpus.document import Passage
@@ -21,6 +22,10 @@ PASSAGES = 5
 """Passages whose sentences are looked at."""
 EMBEDDED = 24
 """Sentences that are embedded; those that share the least with the question are not."""
+
+_NUMERAL = "[0-9零〇一二两三四五六七八九十百千万亿]"
+_NUMBER = re.compile(r"[0-9]|[二两三四五六七八九十百千万亿]")
+_UNIT = re.compile(r"(?:几|多少) ?(\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,22 @@ def coverage(rarity: Mapping[str, float], terms: Sequence[str]) -> float:
     return sum(weight for term, weight in rarity.items() if term in held) / total if total else 0.0
 
 
-def wanted(kind: Kind, text: str) -> float:
-    """Return 1 if `text` has what an answer of this kind needs, 0 if not, 0.5 if none is known."""
-    pattern = lexicon().wanted.get(kind)
-    return 0.5 if pattern is None else float(bool(pattern.search(fold(text))))
+def wanted(question: Question, text: str) -> float:
+    """Return 1 if `text` has what the question wants, 0 if not, 0.5 if nothing tells.
+
+    A count wants a number of the thing counted, a definition wants its subject to be what the
+    sentence is about.
+    """
+    folded = fold(text)
+    if question.kind == "count":
+        unit = _UNIT.search(fold(question.text))
+        counted = unit and re.search(rf"{_NUMERAL}[多余]? ?{re.escape(unit[1])}", folded)
+        return 1.0 if counted else 0.5 * bool(_NUMBER.search(folded))
+    if question.kind == "definition" and question.subjects:
+        subject = re.escape(question.subjects[-1])
+        return float(bool(re.search(rf"^.{{0,12}}{subject}.{{0,8}}(?:是|指|即|：|为)", folded)))
+    pattern = lexicon().wanted.get(question.kind)
+    return 0.5 if pattern is None else float(bool(pattern.search(folded)))
 
 
 def _sentences(
@@ -123,9 +140,11 @@ def _sentences(
             "rest": coverage(asked, terms),
             "subject": speaks_of(question, context),
             "alike": alike(question.text, text),
-            "wanted": wanted(question.kind, text),
+            "wanted": wanted(question, text),
             "passage": hit.score,
             "rank": 1 / (1 + rank),
+            "asks": float(text.endswith(("？", "?"))),
+            "announces": float(text.endswith(("：", ":"))),
         }
         start, end = passage.start + span.start, passage.start + span.end
         found.append(Evidence(passage, start, end, _score(features), context, features))

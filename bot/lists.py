@@ -1,11 +1,16 @@
 """Lists as the documents have them: the line that announces them, and their items in order."""
 
+import re
+
 from bot.evidence import Evidence
 from corpus.document import Document, Passage
 from corpus.sentences import Span, item_marker, lines, sentences
 
 LONGEST = 12
 """Items shown at most."""
+
+_LABEL_END = re.compile(r"[：:。，,；;（(]")
+_LONGEST_LABEL = 30
 
 
 def whole_list(document: Document, evidence: Evidence) -> list[Evidence]:
@@ -40,6 +45,31 @@ def whole_list(document: Document, evidence: Evidence) -> list[Evidence]:
     return [_evidence(document, span, evidence.score) for span in spans]
 
 
+def announces(document: Document, evidence: Evidence) -> bool:
+    """Whether `evidence` ends a line that the items of a list follow."""
+    text = document.text
+    if _is_item(text, _line(text, evidence.start)):
+        return False
+    rest = text[evidence.end :]
+    following = next(lines(rest), None)
+    alone = not rest.partition("\n")[0].strip()
+    return alone and following is not None and _is_item(rest, following)
+
+
+def label(document: Document, evidence: Evidence) -> str:
+    """Return what the list item that `evidence` stands in is about, "" outside of lists."""
+    line = _line(document.text, evidence.start)
+    marker = item_marker(document.text, line)
+    said = document.text[line.start + marker : line.end]
+    return _LABEL_END.split(said, maxsplit=1)[0][:_LONGEST_LABEL] if marker else ""
+
+
+def _line(text: str, at: int) -> Span:
+    start = text.rfind("\n", 0, at) + 1
+    end = text.find("\n", at)
+    return Span(start, len(text) if end < 0 else end)
+
+
 def _evidence(document: Document, span: Span, score: float) -> Evidence:
     return Evidence(Passage.cut(document, span.start, span.end), span.start, span.end, score)
 
@@ -49,9 +79,7 @@ def _is_item(text: str, row: Span) -> bool:
 
 
 def _first_sentence(text: str, row: Span) -> Span:
-    found = sentences(text, row.start, row.end)
-    # «进程隔离。» alone names the item and says nothing of it
-    return found[0]
+    return sentences(text, row.start, row.end)[0]
 
 
 def _last_sentence(text: str, row: Span) -> Span:

@@ -10,7 +10,8 @@ from corpus.fold import fold
 NOTHING_YET = "还没有可以查的文档。请先用 `wenqu ingest 文件或文件夹` 加入文档，再来提问。"
 _WITHOUT = "文中没有找到这个问题的答案。"
 _MISSING = "文中没有提到{missing}。"
-_UNSTATED = "文中提到了{subject}，但没有说明这个问题的答案。"
+_ABSENT_FACT = "文中提到了{subject}，但没有提到{missing}。"
+_UNSTATED = "文中提到了{subject}，但没有说明所问的内容。"
 _NEAREST = "相近的内容：{nearest}。"
 
 CHAT = {
@@ -33,12 +34,15 @@ def refusal(*, missing: Sequence[str], subject: str, nearest: Sequence[str]) -> 
     """Say that the documents do not tell, what they lack, and what is near.
 
     Args:
-        missing: Words of the question that no document has.
+        missing: Words of the question that nothing found speaks of.
         subject: What the documents do speak of, or "".
         nearest: Headings worth reading.
     """
-    if missing:
-        said = _MISSING.format(missing="、".join(f"“{word}”" for word in missing))
+    lacking = "、".join(f"“{word}”" for word in missing)
+    if missing and subject:
+        said = _ABSENT_FACT.format(subject=f"“{subject}”", missing=lacking)
+    elif missing:
+        said = _MISSING.format(missing=lacking)
     elif subject:
         said = _UNSTATED.format(subject=f"“{subject}”")
     else:

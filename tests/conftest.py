@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from bot.settings import Settings
 from corpus import Document, Section
 from corpus.words import Segmenter
 
@@ -27,3 +30,9 @@ def document() -> Document:
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     """One for all tests: loading the dictionary takes most of a second."""
     return Segmenter(tmp_path_factory.mktemp("jieba"))
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    """Where the built-in model is kept between runs, since making it takes seconds."""
+    return Settings().cache

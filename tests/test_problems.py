@@ -88,7 +88,7 @@ def test_a_code_belongs_to_one_kind_of_problem_and_is_documented() -> None:
     text = (Path(__file__).parents[1] / "docs" / "http.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ([0-9]{3}) \|", text, re.MULTILINE))
     made: list[Problem] = [problem_of(error) for error in KNOWN]
-    made += [of_status(status) for status in (400, 404, 405, 413, 415)]
+    made += [of_status(status) for status in (400, 403, 404, 405, 413, 415)]
     made += [INTERNAL, Problem("invalid_request", 422, "", "", "")]
     assert {problem.code: str(problem.status) for problem in made} == rows
 

@@ -21,6 +21,8 @@ from bot.service import Exchange
 from bot.wire import Json, candidates, deltas
 
 _SEND_SECONDS = 10
+_GRACE_SECONDS = 20
+"""For a stream to end by itself when the service stops; less than the server gives."""
 _EVENT_STREAM = "text/event-stream"
 
 router = APIRouter(tags=["提问"])
@@ -58,6 +60,7 @@ async def chat(
             ping=state.ping_seconds,
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
             send_timeout=_SEND_SECONDS,
+            shutdown_grace_period=_GRACE_SECONDS,
         )
     answer = await _answer(state, runtime, exchange)
     return JSONResponse(service.reply_json(exchange, answer), headers={"cache-control": "no-store"})

@@ -1,6 +1,7 @@
 """`/api/documents…`: list, read, upload, delete."""
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
@@ -98,7 +99,7 @@ def delete(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> 
     responses={
         200: {"model": IngestReply},
         207: {"model": IngestReply, "description": "Some files could not be read"},
-        **problems(400, 413, 415, 422, 503, 507),
+        **problems(400, 403, 413, 415, 422, 503, 507),
     },
 )
 async def add(request: Request, runtime: TheRuntime, collection: Chosen = None) -> Response:
@@ -107,6 +108,8 @@ async def add(request: Request, runtime: TheRuntime, collection: Chosen = None) 
     A file that cannot be read is named with its reason, and the others are added: status 207.
     With nothing readable at all it is 422.
     """
+    if _is_from_elsewhere(request):
+        return problem_response(_CROSS_SITE)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         async with request.form(max_files=FILES, max_fields=FILES) as form:
@@ -120,6 +123,13 @@ async def add(request: Request, runtime: TheRuntime, collection: Chosen = None) 
     return problem_response(_WRONG_KIND)
 
 
+def _is_from_elsewhere(request: Request) -> bool:
+    """Whether a page of another site sent it: browsers ask nobody before they send a form."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+_CROSS_SITE = of_status(403)
 _NO_FILE = of_status(400, detail="没有收到文件。", detail_en="There is no file in the form.")
 _WRONG_KIND = of_status(
     415,

@@ -17,6 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _BY_STATUS = {
     400: ("bad_request", "请求有误", "请求的内容读不懂。", "The request cannot be read."),
+    403: ("cross_site", "不允许", "别的网站不能这样做。", "Another site may not do this."),
     404: ("not_found", "没有这个地址", "没有这个地址。", "There is nothing at this address."),
     405: (
         "method_not_allowed",

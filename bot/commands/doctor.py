@@ -109,8 +109,14 @@ class _Looks:
         return f"{len(held)} 份文档"
 
     def model(self) -> str:
+        from index.embedders import BUILTIN  # noqa: PLC0415
+        from index.model import model_folder  # noqa: PLC0415
+
         embedder = self._runtime.embedder
-        return f"{embedder.id}，{embedder.dimension} 维"
+        found = f"{embedder.id}，{embedder.dimension} 维"
+        if self._settings.model != BUILTIN or self._open_runtime is not None:
+            return found
+        return f"{found}，{model_folder(self._settings.cache, verify=True)}，校验无误"
 
     def index(self) -> str:
         generation = self._runtime.library().generation()

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from bot.commands.options import configured, parser_for
@@ -13,6 +14,7 @@ from bot.settings import Settings
 if TYPE_CHECKING:
     from bot.api.state import State
 
+_OPEN = "wenqu: 注意：没有访问密钥，能连到这个地址的人都可以提问、上传和删除文档。"
 GRACE_SECONDS = 25
 """After a signal to stop, running answers may take that long to finish."""
 
@@ -30,6 +32,8 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         print(f"wenqu: {_refused(settings, error)}", file=sys.stderr)
         return 1
+    if not ip_address(listening.getsockname()[0]).is_loopback:
+        print(_OPEN, file=sys.stderr)
     with listening:
         return _serve(settings, listening)
 

@@ -1,0 +1,129 @@
+"""Which sentences make up an answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.evidence import Evidence
+from bot.lists import announces, label, whole_list
+from bot.question import Question
+from corpus.document import Document
+from corpus.fold import fold
+from corpus.sentences import Span, item_marker, sentences
+
+SENTENCES = 3
+"""At most, outside lists."""
+ENOUGH = 180
+"""Characters after which no further sentence is added."""
+NEARLY = 1.5
+"""A further sentence is added while its score is within this of the best: odds of 1 to 4.5."""
+_LIST_NEARLY = 3.0
+_LISTS_TRIED = 6
+_LABEL = 12
+
+DocumentOf = Callable[[Evidence], Document | None]
+"""Gives the document that some evidence is from, None if it has just been deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Sentences in the order in which they are read.
+
+    Attributes:
+        evidence: At least one.
+        is_list: Whether they are an announcement and the items of a list.
+    """
+
+    evidence: tuple[Evidence, ...]
+    is_list: bool = False
+
+
+def select(question: Question, evidence: Sequence[Evidence], document_of: DocumentOf) -> Selection:
+    """Choose from `evidence`, best first and not empty.
+
+    A question for a list gets the whole list, and so does any question whose best sentence
+    announces one. A comparison gets a sentence about each side. All others get the best sentence
+    and those about as good; where that is itself a question or only a label, what follows it.
+    """
+    items = _list(question, evidence, document_of)
+    if items:
+        return Selection(tuple(items), is_list=True)
+    sides = _sides(question, evidence) if question.kind == "compare" else []
+    chosen = sides or _best(evidence)
+    told = [further for one in chosen for further in _told(one)]
+    first = told[0].passage.document_id
+    unique = {(one.passage.document_id, one.start): one for one in told}.values()
+    return Selection(
+        tuple(
+            sorted(
+                unique,
+                key=lambda e: (e.passage.document_id != first, e.passage.document_id, e.start),
+            )
+        )
+    )
+
+
+def _list(
+    question: Question, evidence: Sequence[Evidence], document_of: DocumentOf
+) -> list[Evidence]:
+    best = evidence[0]
+    near = [one for one in evidence[:_LISTS_TRIED] if best.score - one.score <= _LIST_NEARLY]
+    tried = near if question.kind == "list" else evidence[:1]
+    for one in tried:
+        document = document_of(one)
+        if document is None:
+            continue
+        announced = announces(document, one)
+        about_one = any(subject in fold(label(document, one)) for subject in question.subjects)
+        if announced or (question.kind == "list" and not about_one):
+            items = whole_list(document, one)
+            if items:
+                return items
+    return []
+
+
+def _best(evidence: Sequence[Evidence]) -> list[Evidence]:
+    chosen = [evidence[0]]
+    for other in evidence[1:]:
+        size = sum(len(one.text) for one in chosen) + len(other.text)
+        if len(chosen) == SENTENCES or size > ENOUGH:
+            break
+        if evidence[0].score - other.score > NEARLY:
+            break
+        if other.text not in [one.text for one in chosen] and other.features.get("asks", 0) == 0:
+            chosen.append(other)
+    return chosen
+
+
+def _sides(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Return the best sentence about each thing compared, fewer where one speaks of all."""
+    sides = question.subjects if len(question.subjects) > 1 else question.names
+    chosen: list[Evidence] = []
+    for side in sides[:SENTENCES]:
+        if any(side in fold(one.text) for one in chosen):
+            continue
+        about = next((one for one in evidence if side in fold(one.text)), None)
+        if about is not None:
+            chosen.append(about)
+    return chosen if len(sides) > 1 else []
+
+
+def _told(evidence: Evidence) -> list[Evidence]:
+    """Return `evidence`, or what follows where it asks, or both where it is only a label."""
+    text = evidence.text
+    asks = text.endswith(("？", "?"))
+    marker = item_marker(text, Span(0, len(text)))
+    only_label = marker > 0 and len(text) - marker <= _LABEL
+    if not (asks or only_label):
+        return [evidence]
+    following = _following(evidence)
+    if not following:
+        return [evidence]
+    return following[:2] if asks else [evidence, following[0]]
+
+
+def _following(evidence: Evidence) -> list[Evidence]:
+    passage = evidence.passage
+    return [
+        replace(evidence, start=passage.start + span.start, end=passage.start + span.end)
+        for span in sentences(passage.text, evidence.end - passage.start)
+    ]
