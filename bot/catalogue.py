@@ -18,13 +18,6 @@ def exists(database: Database, collection: str) -> bool:
         return session.get(CollectionRow, collection) is not None
 
 
-def generation_name(database: Database, collection: str) -> str | None:
-    """Return which generation of the index answers, None before the first document."""
-    with database.read() as session:
-        row = session.get(CollectionRow, collection)
-        return row.generation if row else None
-
-
 def describe(
     database: Database, collection: str, ids: Collection[str] | None = None
 ) -> dict[str, DocumentInfo]:

@@ -1,4 +1,4 @@
-"""A short answer taken out of a sentence: the year, the number."""
+"""A short answer taken out of a sentence: the date, the number of what was counted."""
 
 import re
 
@@ -12,20 +12,36 @@ _DATE = re.compile(
     r"(?:[一二三四五六七八九十]{1,2}月(?:[一二三四五六七八九十]{1,3}[日号])?)?"
     r"|[0-9]{1,2} ?世纪(?:[0-9]{2} ?年代)?(?:初|末|中叶)?|[0-9]{4}-[0-9]{2}-[0-9]{2}"
 )
+_MEASURE = "个名位家种类台项人年岁次层座条部集届天代章卷期间所架辆艘颗片"
+_COUNTED = re.compile(rf"(?:几|多少) ?(?:[{_MEASURE}](?=\w))?(?P<thing>\w{{1,2}})")
+_NUMBER = (
+    r"(?:约|近|大约|超过|不到|至少|最多)? ?[0-9零一二两三四五六七八九十百千万亿]+(?:[.,][0-9]+)*"
+)
 
 
 def direct_answer(question: Question, sentence: str) -> str:
-    """Return the words of `sentence` that answer a question for a date, or "".
+    """Return the words of `sentence` that answer a question for a date or a number, or "".
 
     Only where there is exactly one candidate: with two dates in the sentence, a guess could stand
     at the head of the answer, and the sentence itself says it better.
     """
-    if question.kind != "when":
+    pattern = _pattern(question)
+    if pattern is None:
         return ""
     folded = fold_with_offsets(sentence)
     asked = fold(question.text)
-    spans = [found.span() for found in _DATE.finditer(folded.text) if found.group() not in asked]
-    if len(spans) != 1:
+    found = [match for match in pattern.finditer(folded.text) if match.group() not in asked]
+    if len({match.group() for match in found}) != 1:
         return ""
-    start, end = folded.original(*spans[0])
+    start, end = folded.original(*found[0].span())
     return sentence[start:end].strip()
+
+
+def _pattern(question: Question) -> re.Pattern[str] | None:
+    if question.kind == "when":
+        return _DATE
+    counted = _COUNTED.search(fold(question.text)) if question.kind == "count" else None
+    if counted is None:
+        return None
+    thing = re.escape(counted["thing"])
+    return re.compile(rf"{_NUMBER} ?[多余]? ?[{_MEASURE}]? ?{thing}")

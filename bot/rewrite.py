@@ -9,7 +9,7 @@ from bot.lexicon import lexicon
 from bot.verify import without_markers
 from corpus.fold import fold_with_offsets
 from corpus.words import Segmenter, names
-from index.gazetteer import Mention, Gazetteer
+from index.gazetteer import Gazetteer, Mention
 
 LOOK_BACK = 8
 """Turns in which a pronoun may find what it stands for."""

@@ -105,15 +105,15 @@ def declared_charset(head: bytes) -> str | None:
     return found[1].decode("ascii") if found else None
 
 
-def kind_of_binary(data: bytes) -> str | None:
+def _kind_of_binary(data: bytes) -> str | None:
     """Name what `data` is by its first bytes, such as `a PNG image`; None if they say nothing."""
     return next((name for magic, name in _MAGIC if data.startswith(magic)), None)
 
 
 def _refuse_binary(data: bytes, source: str) -> None:
     control = _CONTROL.search(data)
-    known = kind_of_binary(data)
-    if known and (control or known == "a PDF"):
+    known = _kind_of_binary(data)
+    if known and (control or known == "a PDF" or not data[:3].isascii()):  # `BMW` is a word
         reason = f"it is {known}, not text; give the file its real suffix or convert it to text"
         raise UnreadableSourceError(source, reason, trouble="binary")
     if (nul := data.find(b"\x00")) >= 0:
@@ -159,7 +159,7 @@ def _broken_utf8(data: bytes) -> str | None:
             return f"UTF-8 text that breaks off within a character at byte {error.start}"
         sample = data[: 3 * _SAMPLE].decode("utf-8", errors="replace")
         wrong = sample.count("\ufffd")
-        if sum(char > "\u07ff" and char != "\ufffd" for char in sample) > 3 * wrong:
+        if sum(char > "\u07ff" for char in sample) - wrong >= 2 * wrong:
             return f"UTF-8 text with an invalid byte at {error.start}; save it again as UTF-8"
     return None
 

@@ -29,9 +29,9 @@ _RUN = re.compile(rf"(?:{_LONG}|{_SHORT})+")
 _SURE = frozenset({"Â·", "Â°", "Â\u00a0"})
 
 # `café”…` is healthy, and its last three characters are the bytes of 锗. So after a letter or an
-# opening mark, one long sequence alone whose tail is such ordinary marks is left as it is.
-_ORDINARY = frozenset("“”‘’«»\u2039\u203a…–—·•°™®©\u00a0")
-_OPENING = frozenset("“‘«\u2039(（")
+# opening quotation mark, one long sequence alone whose tail is such marks is left as it is.
+_ORDINARY = frozenset("“”‘’»…–—·™®\u00a0")
+_OPENING = frozenset("“‘«")
 _LAST_LATIN_LETTER = "\u024f"
 
 _PLAUSIBLE = re.compile(

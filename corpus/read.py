@@ -15,7 +15,6 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from corpus.blocks import Content
 from corpus.clean import clean, one_line
 from corpus.content import content_of, text_content, unix_lines
 from corpus.document import Document
@@ -51,7 +50,7 @@ def read(
     Yields:
         Documents, and an error for each file that is none, in a fixed order.
     """
-    in_folder = Path(target).is_dir()
+    in_folder = os.path.isdir(target)  # noqa: PTH112 - unlike Path.is_dir, False without permission
 
     def name(path: Path) -> str:
         return _source(path, base or Path.cwd())
@@ -123,7 +122,7 @@ def _read_file(
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for whoever writes to it
             yield UnreadableSourceError(source, "no regular file", trouble="unsupported")
         elif found.st_size > max_bytes and kind != "jsonl":
-            yield _too_large(source, found.st_size, max_bytes)
+            yield _too_large(source, max_bytes)
         else:
             with path.open("rb") as stream:
                 yield from _read_stream(stream, source, kind, max_bytes, encoding)
@@ -131,8 +130,8 @@ def _read_file(
         yield unreadable(source, error)
 
 
-def _too_large(source: str, size: int, max_bytes: int) -> UnreadableSourceError:
-    reason = f"{size} bytes, at most {max_bytes} are read; split it"
+def _too_large(source: str, max_bytes: int) -> UnreadableSourceError:
+    reason = f"more than {max_bytes} bytes; split it"
     return UnreadableSourceError(source, reason, trouble="too_large")
 
 
@@ -140,31 +139,32 @@ def _read_stream(
     stream: BinaryIO, source: str, kind: Kind | None, max_bytes: int, encoding: str | None
 ) -> Iterator[Document | UnreadableSourceError]:
     if kind == "jsonl":
-        yield from _records(stream, source)
+        yield from _records(stream, source, encoding)
         return
     data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
-        yield _too_large(source, len(data), max_bytes)
+        yield _too_large(source, max_bytes)
     elif (kind or sniff(data)) == "jsonl":
-        yield from _records(BytesIO(data), source)
+        yield from _records(BytesIO(data), source, encoding)
     else:
         try:
-            yield _document(
-                content_of(data, kind or sniff(data), source, encoding=encoding), source
-            )
+            yield _document(data, source, kind or sniff(data), encoding)
         except UnreadableSourceError as error:
             yield error
 
 
-def _document(content: Content, source: str) -> Document:
-    stem = PurePosixPath(source).stem or source
+def _document(data: bytes, source: str, kind: Kind, encoding: str | None) -> Document:
+    content = content_of(data, kind, source, encoding=encoding)
+    stem = PurePosixPath(source).stem
     title, text, sections = compose(content, stem)
     return Document(_id(stem, source), title, text, source, content.metadata, sections)
 
 
-def _records(stream: BinaryIO, source: str) -> Iterator[Document | UnreadableSourceError]:
+def _records(
+    stream: BinaryIO, source: str, encoding: str | None
+) -> Iterator[Document | UnreadableSourceError]:
     lines: dict[str, int] = {}  # id -> the line that took it
-    for record in read_jsonl(stream, source):
+    for record in read_jsonl(stream, source, encoding=encoding):
         if isinstance(record, UnreadableSourceError):
             yield record
             continue
@@ -200,7 +200,7 @@ def _record_document(record: Record, source: str) -> Document:
 
 def _id(stem: str, source: str) -> str:
     """Make an id that a reader recognises, and that the same source always gets."""
-    slug = re.sub(r"\W+", "-", stem).strip("-_")[:_LONGEST_SLUG].rstrip("-_") or "document"
     # Systems spell the same name differently: macOS decomposes `é`, others do not.
-    digest = hashlib.sha256(unicodedata.normalize("NFC", source).encode()).hexdigest()
-    return f"{unicodedata.normalize('NFC', slug)}-{digest[:8]}"
+    stem, source = (unicodedata.normalize("NFC", text) for text in (stem, source))
+    slug = re.sub(r"\W+", "-", stem).strip("-_")[:_LONGEST_SLUG].rstrip("-_") or "document"
+    return f"{slug}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"

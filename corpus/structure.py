@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from corpus.blocks import Block, Content
+from corpus.clean import clean, one_line
 from corpus.document import Section
 from corpus.opening import opening_lines, title_of
 
@@ -24,7 +25,9 @@ def compose(content: Content, stem: str) -> tuple[str, str, tuple[Section, ...]]
     Returns:
         The title, the text, and the sections in order of their start.
     """
-    title = title_of(content.metadata) or _found_title(content) or stem
+    title = (
+        title_of(content.metadata) or _found_title(content) or one_line(clean(stem)) or "document"
+    )
     text, sections = _lay_out(_promoted(_opened(content, title)))
     return title, text, sections
 

@@ -10,12 +10,12 @@ from bot.runtime import Runtime
 from bot.settings import Settings
 from corpus import chunk, fold, sentences, words
 from eval.questions import QuestionSet
-from index import build, dense, lexical, rows, search
+from index import build, dense, gazetteer, lexical, rows, store
 from index.build import Progress
 
 # A change of one of these changes the index of the same documents with the same model.
 _SHAPING: tuple[ModuleType, ...] = (
-    build, chunk, dense, fold, lexical, rows, search, sentences, words,
+    build, chunk, dense, fold, gazetteer, lexical, rows, sentences, store, words,
 )  # fmt: skip
 
 

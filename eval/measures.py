@@ -131,6 +131,7 @@ class Score:
         low: Lower end of its interval.
         high: Upper end.
         questions: How many it was measured on.
+        rows: How many sentences or citations of these; one a question for most measures.
     """
 
     measure: str
@@ -139,6 +140,7 @@ class Score:
     low: float
     high: float
     questions: int
+    rows: int
 
 
 def scores(
@@ -159,7 +161,7 @@ def scores(
         sample, questions = sample_of(measure, outcomes, clusters)
         known = interval(measure.statistic, sample, weights)
         if not np.isnan(known.value):
-            found.append(_score(measure, split, known, questions))
+            found.append(_score(measure, split, known, questions, len(sample.rows)))
     return found
 
 
@@ -185,5 +187,5 @@ def sample_of(
     return Sample(table, np.array(owners, np.int64)), questions
 
 
-def _score(measure: Measure, split: str, known: Interval, questions: int) -> Score:
-    return Score(measure.name, split, known.value, known.low, known.high, questions)
+def _score(measure: Measure, split: str, known: Interval, questions: int, rows: int) -> Score:
+    return Score(measure.name, split, known.value, known.low, known.high, questions, rows)

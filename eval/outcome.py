@@ -12,7 +12,7 @@ from eval.questions import GoldQuestion
 
 ReplyKind: TypeAlias = Literal["grounded", "refusal", "chat", "error"]
 
-_STOP_THEN_MARKERS = re.compile(r"([。！？!?…]+)((?:\[[0-9]+\])+)")
+_STOP_THEN_MARKERS = re.compile(r"""([。！？!?….]+[”’」』）)】》"']*)((?:\[[0-9]+\])+)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def claims(reply: Reply) -> list[Claim]:
     if reply.kind != "grounded":
         return []
     quoted = {quote.number: quote.text for quote in reply.quotes}
-    # «……。[1]» and «……[1]。» are both one sentence
+    # «……。[1]» and «……。”[1]» are one sentence as «……[1]。» is
     text = _STOP_THEN_MARKERS.sub(r"\2\1", reply.text)
     found = []
     for span in sentences(text):

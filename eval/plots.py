@@ -30,6 +30,7 @@ def reliability_plot(bins: Sequence[Bin]) -> str:
             s=[20 + 180 * one.count / largest for one in bins],
             color=_BLUE,
             alpha=0.7,
+            clip_on=False,
         )
         for one in bins:
             axes.annotate(
@@ -58,7 +59,7 @@ def trade_off_plot(curve: Sequence[Threshold], now: tuple[float, float]) -> str:
         best = max(curve, key=lambda one: one.f1)
         axes.scatter([best.answered], [best.refused], color=_GREY, zorder=3)
         axes.annotate(
-            f"best F1 {best.f1:.2f} at {best.at:.2f}",
+            f"best F1 {best.f1:.2f} at {best.at:.3f}",
             (best.answered, best.refused),
             (-8, -14),
             textcoords="offset points",

@@ -15,7 +15,7 @@ from eval.outcome import Outcome
 from eval.plots import reliability_plot, risk_plot, stages_plot, trade_off_plot
 from eval.questions import GoldQuestion
 from eval.results import Results, splits
-from eval.table import SPLITS, measures_of, shown
+from eval.table import SPLITS, counted, measures_of, shown
 from eval.worst import verdict, worst
 
 FILE = "report.html"
@@ -111,9 +111,7 @@ def _cell(score: Score | None, measure: Measure) -> dict[str, Any] | None:
     if score is None:
         return None
     ends = {"value": score.value, "low": score.low, "high": score.high}
-    return {name: shown(n, measure.unit) for name, n in ends.items()} | {
-        "questions": score.questions
-    }
+    return {name: shown(n, measure.unit) for name, n in ends.items()} | {"n": counted(score)}
 
 
 def _plots(run: Results) -> tuple[list[dict[str, Any]], str]:

@@ -39,6 +39,13 @@ def scores_text(run: Results) -> str:
     return columns(rows)
 
 
+def counted(score: Score) -> str:
+    """Return the number of questions and, where they differ, of sentences or citations."""
+    if score.rows == score.questions:
+        return str(score.questions)
+    return f"{score.questions}/{score.rows}"
+
+
 def measures_of(outcomes: Iterable[Outcome]) -> tuple[Measure, ...]:
     """Return all measures that outcomes may have."""
     return (*MEASURES, *latencies(outcomes))
@@ -65,4 +72,4 @@ def _cell(score: Score | None, measure: Measure) -> str:
     if score is None:
         return "–"
     value, low, high = (shown(n, measure.unit) for n in (score.value, score.low, score.high))
-    return f"{value} [{low}, {high}] n={score.questions}"
+    return f"{value} [{low}, {high}] n={counted(score)}"

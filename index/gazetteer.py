@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 from corpus.fold import fold, fold_with_offsets
+from corpus.sentences import item_marker, lines
 from corpus.words import names
 from index.rows import Row
 
@@ -17,6 +18,7 @@ Source: TypeAlias = Literal["title", "heading", "name"]
 _SHORTEST = 2
 _LONGEST = 30
 _SHORTEST_HEADING = 4
+_LABEL = re.compile(r"([^\s：:。，,；;（(]{2,15})[：:。]")
 _QUOTED = re.compile(r"《([^《》]{2,20})》")
 
 
@@ -48,15 +50,16 @@ class Gazetteer:
     def collect(cls, rows: Iterable[Row]) -> Self:
         """Gather the names in the passages of an index.
 
-        A heading that several documents share, such as «背景», names nothing and is left out.
+        What a list item begins with, up to its colon or first stop, is taken like a heading. One
+        that several documents share, such as «背景», names nothing and is left out.
         """
         entries: dict[str, Source] = {}
         headings: dict[str, set[str]] = {}
         for row in rows:
             entries[row.title] = "title"
-            for heading in row.passage.headings:
-                headings.setdefault(heading, set()).add(row.passage.document_id)
             text = row.passage.text
+            for heading in (*row.passage.headings, *_labels(text)):
+                headings.setdefault(heading, set()).add(row.passage.document_id)
             for found in names(text):
                 entries.setdefault(text[found.start : found.end], "name")
             for quoted in _QUOTED.finditer(text):
@@ -114,6 +117,14 @@ class Gazetteer:
         for key in sorted(self._by_key, key=lambda key: (-len(key), key)):
             starts.setdefault(key[:2], []).append(key)
         return starts
+
+
+def _labels(text: str) -> Iterator[str]:
+    for line in lines(text):
+        marker = item_marker(text, line)
+        found = _LABEL.match(text, line.start + marker, line.end) if marker else None
+        if found:
+            yield found[1]
 
 
 def _usable(name: str) -> bool:

@@ -1,12 +1,16 @@
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pytest
 from httpx2 import Response
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from bot.api.schema import (
@@ -19,13 +23,16 @@ from bot.api.schema import (
     SearchReply,
     SessionReply,
 )
+from bot.api.state import Workers
 from bot.app import create_app
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.testing import client_of
+from bot.unstored import UnstoredConversations
 from corpus.document import Document
 from corpus.words import Segmenter
 from index.database import Database
+from index.documents import digest
 from index.embed import Vectors
 from index.errors import ModelError
 from index.testing import CharEmbedder
@@ -87,11 +94,22 @@ def test_an_answer_quotes_the_document_at_its_offsets(client: TestClient) -> Non
 def test_a_citation_links_to_the_page_that_marks_its_words(client: TestClient) -> None:
     (citation, *_) = ask(client)["citations"]
     version = client.get("/api/documents/手册/猫").json()["version"]
+    assert version == digest(make("手册/猫"))[:12]
     where = f"start={citation['start']}&end={citation['end']}&v={version}"
     assert citation["view_url"] == f"/documents/%E6%89%8B%E5%86%8C/%E7%8C%AB?{where}"
     page = client.get(citation["view_url"])
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert f"<mark>{citation['quote']}</mark>" in page.text
+
+
+def test_offsets_are_not_applied_to_a_text_they_were_not_counted_in(
+    client: TestClient, runtime: Runtime
+) -> None:
+    (citation, *_) = ask(client)["citations"]
+    runtime.library().ingest([make("手册/猫", "阿花搬走了。" + TEXT)])
+    page = client.get(citation["view_url"]).text
+    assert "<mark>" not in page
+    assert "有改动" in page
 
 
 def test_links_are_absolute_where_the_public_address_is_known(
@@ -421,6 +439,15 @@ def test_an_upload_that_is_too_large_or_no_form_is_refused(client: TestClient) -
     problem(client.post("/api/documents", files=many), 400, "bad_request")
 
 
+def test_a_page_of_another_site_cannot_upload(client: TestClient) -> None:
+    files = [("files", ("a.md", "鸟。".encode()))]
+    for origin in ("https://evil.example", "http://testserver.evil.example", "null"):
+        response = client.post("/api/documents", files=files, headers={"origin": origin})
+        problem(response, 403, "cross_site")
+    own = client.post("/api/documents", files=files, headers={"origin": "http://testserver"})
+    assert own.status_code == 200
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -493,6 +520,46 @@ def test_a_model_that_cannot_be_loaded_is_told_to_whoever_asks(runtime: Runtime)
         problem(client.post("/api/chat", json={"question": "阿花？"}), 503, "model")
 
 
+def test_loading_is_tried_again_until_it_works(runtime: Runtime) -> None:
+    tries: list[int] = []
+    loaded = threading.Event()
+    away = OperationalError("", {}, ConnectionError("no connection"))
+
+    def second_time(_settings: Settings) -> Runtime:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise away
+        loaded.set()
+        return runtime
+
+    app = create_app(runtime.settings, open_runtime=second_time, retry_seconds=0.01)
+    with TestClient(app) as client:
+        assert loaded.wait(30)
+        while client.get("/readyz").status_code != 200:
+            assert client.get("/readyz").json()["checks"] == {"start": "database"}
+        ask(client)
+    assert tries == [0, 1, 2]
+
+
+def test_conversations_past_their_time_are_deleted_when_the_service_starts(
+    runtime: Runtime,
+) -> None:
+    purged = threading.Event()
+    asked: list[datetime] = []
+
+    class Watched(UnstoredConversations):
+        def purge(self, unused_since: datetime) -> int:
+            asked.append(unused_since)
+            purged.set()
+            return 1
+
+    runtime.conversations = Watched()
+    with client_of(runtime):
+        assert purged.wait(30)
+    age = datetime.now(UTC) - asked[0]
+    assert timedelta(days=30) <= age < timedelta(days=30, minutes=5)
+
+
 def test_an_index_made_with_another_model_is_refused_with_both_names(
     runtime: Runtime, segmenter: Segmenter
 ) -> None:
@@ -542,6 +609,19 @@ def test_more_questions_than_may_wait_are_turned_away_at_once(
         go_on.set()
         first.join(30)
     assert replies == [200]
+
+
+def test_work_that_takes_too_long_is_given_up() -> None:
+    done = threading.Event()
+
+    async def ask_slowly() -> None:
+        with pytest.raises(TimeoutError):
+            await Workers(1, 1, deadline_seconds=0.05).admit(done.wait, 30)
+        done.set()
+
+    started = time.monotonic()
+    anyio.run(ask_slowly)
+    assert time.monotonic() - started < 20
 
 
 def test_conversations_are_not_stored_where_that_is_switched_off(

@@ -13,22 +13,25 @@ from bot.problems import UNUSABLE, problem_of
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.testing import client_of
+from corpus.document import Passage
 from corpus.words import Segmenter
 from eval.cli import evaluate
 from eval.errors import QuestionSetError, ServerError
-from eval.folder import folder_set
+from eval.folder import folder_set, half_of
 from eval.indexing import apart, bot_over, collection_name
 from eval.outcome import Outcome
 from eval.questions import GoldConversation, GoldQuestion, QuestionSet
 from eval.remote import RemoteRespondent
 from eval.results import load
-from eval.run import LocalRespondent, ask_all
+from eval.run import LocalRespondent, ask_all, retrieved
 from eval.session import Wish, measure, question_set
 from index.build import Progress
 from index.database import Database
+from index.hit import Hit
 from index.testing import CharEmbedder
 
 ROOT = Path(__file__).parents[1]
+HALVES = ("tune", "test")
 PARAGRAPHS: list[dict[str, Any]] = [
     {"id": "history", "title": "历史", "text": "chroot 于 1979 年出现。jail 于 1999 年出现。"},
     {"id": "cats", "title": "猫", "text": "猫喜欢鱼。猫害怕水。"},
@@ -145,6 +148,17 @@ def test_documents_are_ranked_as_the_search_ranks_them(folder: Path, bot: Bot) -
     assert reply.best.document_id == "history"
 
 
+def test_of_a_passage_the_innermost_heading_and_the_beginning_are_kept() -> None:
+    question = GoldQuestion("q", "？", "q", answers=("末尾",))
+    text = f"开头{'字' * 100}末尾"
+    hit = Hit(Passage("d", 5, 5 + len(text), text, ("上", "下")), 0.5)
+    kept = retrieved(hit, question)
+    assert (kept.document_id, kept.start, kept.end) == ("d", 5, 109)
+    assert (kept.heading, kept.holds_answer) == ("下", True)
+    assert text.startswith(kept.excerpt)
+    assert 40 <= len(kept.excerpt) < len(text)
+
+
 def test_what_was_said_before_is_given_to_the_bot(folder: Path, bot: Bot) -> None:
     questions = folder_set(folder)
     outcome = by_id(ask_all(questions, LocalRespondent(bot)))["q2"]
@@ -212,10 +226,10 @@ def test_a_measurement_has_scores_and_says_where_they_come_from(
     run = measure(Wish(data=folder), settings, opener, silent)
     assert (run.about.set, run.about.documents, run.about.passages) == ("small", 3, 3)
     assert run.about.model == "char:猫狗年鱼水"
-    found = {score.measure: score for score in run.scores}
-    assert (found["recall@10"].value, found["recall@10"].questions) == (1, 2)
-    assert found["faithful"].value == 1
-    assert found["refusal_f1"].questions == 3
+    found = {(score.measure, score.split): score for score in run.scores}
+    recalled = [found["recall@10", split] for split in HALVES if ("recall@10", split) in found]
+    assert {score.value for score in recalled} == {1}
+    assert sum(score.questions for score in recalled) == 2
     again = measure(Wish(data=folder), settings, opener, silent)
     kept = [score for score in run.scores if not score.measure.endswith(("_p50", "_p95"))]
     assert [score for score in again.scores if score in kept] == kept
@@ -332,8 +346,10 @@ def test_a_wrong_option_is_told_before_anything_is_loaded(
 
 
 def test_a_set_without_a_question_of_the_split_is_told(folder: Path) -> None:
-    with pytest.raises(QuestionSetError, match="none of the split 'test'") as error:
-        question_set(Wish(data=folder, split="test"))
+    (folder / "questions.jsonl").write_text(json.dumps(QUESTIONS[0]), encoding="utf-8")
+    (other,) = set(HALVES) - {half_of("history")}
+    with pytest.raises(QuestionSetError, match=f"none of the split '{other}'") as error:
+        question_set(Wish(data=folder, split=other))
     problem = problem_of(error.value)
     assert (problem.code, problem.exit_status) == ("question_set", UNUSABLE)
 

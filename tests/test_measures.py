@@ -166,6 +166,17 @@ def test_sentences_are_judged_by_the_quotes_that_they_name() -> None:
     assert claims(REFUSED) == []
 
 
+@pytest.mark.parametrize(
+    "end", ["[1]。", "。[1]", "。”[1]", "[1]。”", '."[1]', "！！[1]", "[1]", "…[1]"]
+)
+def test_a_marker_belongs_to_the_sentence_it_ends(end: str) -> None:
+    reply = replace(GIVEN, text=f"他说：“容器隔离进程{end}", quotes=(a_quote(1, "容器隔离进程。"),))
+    assert [len(claim.quotes) for claim in claims(reply)] == [1]
+    followed = replace(reply, text=f"{reply.text}编排管理容器。")
+    if set(end) & set("。！"):  # elsewhere the sentence goes on
+        assert [len(claim.quotes) for claim in claims(followed)] == [1, 0]
+
+
 def test_refusals_are_counted_against_what_should_be_refused() -> None:
     assert measured("refusal_f1", ASKED, GIVEN) == [(0, 0)]
     assert measured("refusal_f1", ASKED, REFUSED) == [(1, 0)]
@@ -247,6 +258,8 @@ def test_a_score_has_its_value_interval_and_number_of_questions() -> None:
     outcomes = [Outcome(question, GIVEN if n < 6 else REFUSED) for n, question in enumerate(asked)]
     (found,) = scores(outcomes, [BY_NAME["answer"]], split="tune", seed=1)
     assert (found.measure, found.split, found.value, found.questions) == ("answer", "tune", 0.75, 8)
+    (each,) = scores(outcomes, [BY_NAME["cited"]])  # two sentences of each of six answers
+    assert (each.questions, each.rows) == (6, 12)
     assert 0.375 <= found.low < 0.75 < found.high <= 1
     assert scores(outcomes, [BY_NAME["chat"]]) == []
     assert scores([], MEASURES) == []

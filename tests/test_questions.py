@@ -10,7 +10,7 @@ from corpus.document import Document
 from corpus.sentences import Span
 from eval.bundled import GOLD, bundled
 from eval.errors import QuestionSetError
-from eval.folder import folder_set
+from eval.folder import folder_set, half_of
 from eval.questions import (
     GoldConversation,
     GoldQuestion,
@@ -70,6 +70,17 @@ def test_a_paragraph_is_a_document_and_an_answer_has_its_place(folder: Path) -> 
     )
     assert question.spans == (GoldSpan("p1", 7, 12),)
     assert question.cluster == question.id == "q1"
+
+
+def test_all_questions_about_an_article_are_in_the_same_half(folder: Path) -> None:
+    rows = [a_question(id=f"q{n}", paragraph_id=f"p{n}", answer_starts=[-1]) for n in range(200)]
+    paragraphs = [{"id": f"p{n}", "title": "", "text": "文"} for n in range(200)]
+    write(folder / "questions.jsonl", rows)
+    write(folder / "paragraphs.jsonl", paragraphs)
+    halves = [one.questions[0].split for one in folder_set(folder).conversations]
+    assert set(halves) == {"tune", "test"}
+    assert 70 <= halves.count("tune") <= 130
+    assert half_of("1147-5") == half_of("1147-9-3") == half_of("1147")
 
 
 def test_free_text_has_no_place_and_several_paragraphs_are_all_wanted(folder: Path) -> None:

@@ -119,10 +119,15 @@ def test_the_table_has_a_column_for_each_half() -> None:
 
 
 def test_what_was_measured_in_one_half_only_leaves_a_gap() -> None:
-    found = [Score("answer", "tune", 0.5, 0.25, 0.75, 4), Score("recall@1", "test", 1, 1, 1, 2)]
+    found = [
+        Score("answer", "tune", 0.5, 0.25, 0.75, 4, 4),
+        Score("cited", "tune", 1, 1, 1, 4, 9),
+        Score("recall@1", "test", 1, 1, 1, 2, 2),
+    ]
     text = scores_text(Results(1, ABOUT, tuple(found), ()))
     (line,) = [line for line in text.splitlines() if "回答含答案" in line]
     assert line.split() == ["回答含答案", "50.0", "[25.0,", "75.0]", "n=4", "–"]
+    assert "100.0 [100.0, 100.0] n=4/9" in text
 
 
 def test_numbers_are_shown_in_their_unit() -> None:

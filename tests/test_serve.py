@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -93,10 +94,15 @@ def test_a_signal_to_stop_ends_the_service_cleanly(data: Path) -> None:
 def test_logs_are_json_lines_without_what_was_asked(data: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file, Server(data, stderr=file) as server:
-        httpx2.post(f"{server.url}/api/chat", json={"question": "秘密的问题？"}, timeout=30)
+        headers = {"x-request-id": "request-of-mine"}
+        secret = {"question": "秘密的问题？"}
+        httpx2.post(f"{server.url}/api/chat", json=secret, headers=headers, timeout=30)
         httpx2.get(f"{server.url}/api/search", params={"q": "秘密"}, timeout=30)
     text = log.read_text(encoding="utf-8")
-    assert text.count('"route": "/api/') == 2
+    logged = [json.loads(line) for line in text.splitlines()]
+    (chat,) = [line for line in logged if line.get("route") == "/api/chat"]
+    assert (chat["status"], chat["request_id"]) == (200, "request-of-mine")
+    assert [line["route"] for line in logged if "search" in line["message"]] == ["/api/search"]
     assert "秘密" not in text
     assert "Traceback" not in text
 

@@ -151,6 +151,18 @@ def test_a_quote_that_no_longer_fits_its_passage_is_not_believed(
     assert store.turns(session_id, "a") == ()
 
 
+def test_a_conversation_that_goes_on_does_not_grow_old(database: Database) -> None:
+    store = SessionStore(database)
+    used, forgotten = store.start("a"), store.start("a")
+    with database.write() as session:
+        session.execute(text("UPDATE sessions SET used_at = '2020-01-01T00:00:00Z'"))
+    store.add(used, chat("问"), turn_id=new_id())
+    assert store.purge(datetime.now(UTC) - timedelta(days=30)) == 1
+    assert len(store.get(used).turns) == 1
+    with pytest.raises(SessionNotFoundError):
+        store.get(forgotten)
+
+
 def test_many_threads_write_and_nothing_is_lost(database: Database) -> None:
     store = SessionStore(database)
     session_id = store.start("a")

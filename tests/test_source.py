@@ -73,6 +73,9 @@ def test_whatever_stands_in_a_document_is_only_shown(payload: str) -> None:
     assert page.tags <= ALLOWED
     assert not {name for name in page.attributes if name.startswith("on")}
     assert page.marked == payload.strip()
+    around = Page(source_page(make(f"{payload}猫{payload}"), (len(payload), len(payload) + 1)))
+    assert around.tags <= ALLOWED
+    assert around.marked == "猫"
 
 
 @pytest.mark.parametrize("source", ["javascript:alert(1)", "data:text/html,x", "file:///etc", "x"])
@@ -101,6 +104,13 @@ def test_headings_are_headings_and_the_first_cited_line_has_the_anchor() -> None
     assert '<p id="cited"><mark>隔离进程。</mark></p>' in page
     assert "<h3><mark>编排</mark></h3>" in page
     assert len(re.findall('id="cited"', page)) == 1
+
+
+def test_a_title_that_opens_the_text_is_not_shown_twice() -> None:
+    sections = (Section("题", 1, 0, 4),)
+    page = source_page(Document("a", "题", "题\n猫。", "a.md", {}, sections))
+    assert "<h1>题</h1><p>猫。</p>" in page
+    assert page.count("<h1>") == 1
 
 
 def test_a_page_without_a_citation_marks_nothing() -> None:

@@ -260,6 +260,15 @@ def test_joined_deltas_are_the_answer_whatever_it_looks_like(parts: list[str]) -
     text = "".join(f"{part}[{n}]。" for n, part in enumerate(parts, start=1))
     citations = tuple(Citation(n, passage, 0, 4, "容器隔离") for n in range(1, len(parts) + 1))
     events = list(deltas(Answer(text, "grounded", citations), Sources({})))
-    assert "".join(data["text"] for name, data in events if name == "delta") == text
+    said = [data["text"] for name, data in events if name == "delta"]
+    assert "".join(said) == text
+    assert all(said)
     cited = [data["number"] for name, data in events if name == "citation"]
     assert cited == list(range(1, len(parts) + 1))
+
+
+def test_a_citation_is_sent_once_however_often_it_is_used() -> None:
+    citation = Citation(1, Passage("d", 0, 4, "容器隔离"), 0, 4, "容器隔离")
+    events = list(deltas(Answer("是[1]。容器隔离[1]。", "grounded", (citation,)), Sources({})))
+    assert [name for name, _ in events] == ["citation", "delta", "delta"]
+    assert [data.get("sentence") for _, data in events] == [None, 1, 2]

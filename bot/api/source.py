@@ -21,13 +21,15 @@ def source_page(
         changed: Say that the document is not the one that was cited.
     """
     title = escape(document.title)
+    # most documents open with their title: it is not shown twice
+    heading = "" if document.text.startswith(document.title) else f"<h1>{title}</h1>"
     notice = f'<p class="notice" role="note">{_CHANGED}</p>' if changed else ""
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title} · 问渠</title><link rel="stylesheet" href="/assets/page.css"></head>'
-        f"<body><header><h1>{title}</h1>{_original(document)}</header>{notice}"
-        f"<main>{''.join(_blocks(document, span))}</main></body></html>"
+        f"<body><header>{heading}{_original(document)}</header>{notice}"
+        f"<main>{''.join(_blocks(document, span, 1 if heading else 0))}</main></body></html>"
     )
 
 
@@ -38,12 +40,12 @@ def _original(document: Document) -> str:
     return f'<p><a href="{escape(url)}" rel="noopener noreferrer nofollow">原文</a></p>'
 
 
-def _blocks(document: Document, span: tuple[int, int] | None) -> Iterator[str]:
+def _blocks(document: Document, span: tuple[int, int] | None, below: int) -> Iterator[str]:
     levels = {section.start: section.level for section in document.sections}
     first = True
     for line in lines(document.text):
         level = levels.get(line.start)
-        tag = f"h{min(level + 1, 6)}" if level else "p"
+        tag = f"h{min(level + below, 6)}" if level else "p"
         marked, holds = _marked(document.text, line.start, line.end, span)
         anchor = ' id="cited"' if holds and first else ""
         first = first and not holds

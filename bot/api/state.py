@@ -14,8 +14,6 @@ from bot.errors import NotReadyError, OverloadedError
 from bot.runtime import Runtime
 from bot.settings import Settings
 
-DEADLINE_SECONDS = 120
-"""A question that has no answer by then gets an error."""
 _RETRY_SECONDS = 5
 
 _P = ParamSpec("_P")
@@ -29,10 +27,12 @@ class Workers:
     Attributes:
         threads: That work at the same time.
         queue: Callers that may wait; a further one is turned away at once.
+        deadline_seconds: A question that has no answer by then gets an error.
     """
 
     threads: int
     queue: int
+    deadline_seconds: float = 120
     _limiter: CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class Workers:
 
         Raises:
             OverloadedError: Too many are waiting.
-            TimeoutError: It took longer than `DEADLINE_SECONDS`.
+            TimeoutError: It took longer than `deadline_seconds`.
         """
         if self._limiter.statistics().tasks_waiting >= self.queue + self._idle():
             raise OverloadedError(_RETRY_SECONDS)
@@ -53,9 +53,9 @@ class Workers:
         """Do `work` for a caller that was admitted before.
 
         Raises:
-            TimeoutError: It took longer than `DEADLINE_SECONDS`.
+            TimeoutError: It took longer than `deadline_seconds`.
         """
-        with anyio.fail_after(DEADLINE_SECONDS):
+        with anyio.fail_after(self.deadline_seconds):
             return await to_thread.run_sync(
                 partial(work, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
             )

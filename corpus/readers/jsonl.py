@@ -32,7 +32,9 @@ class Record:
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-def read_jsonl(stream: BinaryIO, source: str) -> Iterator[Record | UnreadableSourceError]:
+def read_jsonl(
+    stream: BinaryIO, source: str, *, encoding: str | None = None
+) -> Iterator[Record | UnreadableSourceError]:
     """Read a stream of JSON objects with the key `text`, and perhaps `id` and `title`.
 
     A line that cannot be read is given as an error that names it, and the next one follows. One
@@ -46,7 +48,7 @@ def read_jsonl(stream: BinaryIO, source: str) -> Iterator[Record | UnreadableSou
             reason = f"line {number} has more than {MAX_LINE_BYTES} bytes"
             yield UnreadableSourceError(source, reason, trouble="too_large")
         elif raw.strip(b" \t\r\n\xef\xbb\xbf"):
-            yield _record(raw, number, source)
+            yield _record(raw.rstrip(b"\r\n"), number, source, encoding)
 
 
 def _skip_line(stream: BinaryIO) -> None:
@@ -54,9 +56,11 @@ def _skip_line(stream: BinaryIO) -> None:
         pass
 
 
-def _record(raw: bytes, number: int, source: str) -> Record | UnreadableSourceError:
+def _record(
+    raw: bytes, number: int, source: str, encoding: str | None
+) -> Record | UnreadableSourceError:
     try:
-        return _parsed(raw, number, source)
+        return _parsed(number, decode(raw, declared=encoding, source=source).text)
     except RecursionError:
         reason = f"line {number} is nested too deeply"
         return UnreadableSourceError(source, reason, trouble="too_large")
@@ -67,8 +71,8 @@ def _record(raw: bytes, number: int, source: str) -> Record | UnreadableSourceEr
         return UnreadableSourceError(source, f"line {number}: {error}")
 
 
-def _parsed(raw: bytes, number: int, source: str) -> Record:
-    found = json.loads(decode(raw, source=source).text)
+def _parsed(number: int, line: str) -> Record:
+    found = json.loads(line)
     if not isinstance(found, dict):
         message = f"expected an object, found {_kind(found)}"
         raise ValueError(message)  # noqa: TRY004 - the value is wrong, not an argument

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from corpus.blocks import Block, Content
 from corpus.clean import clean
 from corpus.readers.sandbox import parse
-from corpus.readers.text import text_blocks
+from corpus.readers.text import text_blocks, wrap_width
 
 _HYPHEN = re.compile("[\x02\ufffe](?:\r?\n)?")  # how pdfium marks a word that goes on below
 _DIGITS = re.compile("[0-9]+")
@@ -44,18 +44,19 @@ def read_pdf(data: bytes, source: str) -> Content:
 def _blocks(
     pages: Sequence[Sequence[str]], outline: Mapping[int, Mapping[str, int]]
 ) -> Iterator[Block]:
+    width = wrap_width(line for page in pages for line in page)
     lines: list[str] = []
     for number, page in enumerate(pages):
         levels = dict(outline.get(number, {}))
         for line in page:
             level = levels.pop(_key(line), 0)
             if level:
-                yield from text_blocks(lines)
+                yield from text_blocks(lines, width)
                 lines = []
                 yield Block(line.strip(), "heading", level=level)
             else:
                 lines.append(line)
-    yield from text_blocks(lines)
+    yield from text_blocks(lines, width)
 
 
 def _key(line: str) -> str:

@@ -3,7 +3,6 @@
 from selectolax.lexbor import LexborNode
 
 _NO_CELL_HOLDS = frozenset({"table", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})
-_MAX_ROWSPAN = 200
 _MAX_CARRIED = 50  # columns
 
 
@@ -42,7 +41,7 @@ class Table:
         self._fill()
         column = len(self._cells)
         if rowspan > 1 and len(self._carried) < _MAX_CARRIED:
-            self._carried[column] = (min(rowspan, _MAX_ROWSPAN), text)
+            self._carried[column] = (rowspan, text)
         self._cells.append(text)
 
     def row(self) -> str:

@@ -17,7 +17,7 @@ _ITEM = re.compile(r"[-*+•·●○◆■□▪]\s|[（(]?[0-9]{1,3}(?:[、)）
 _NEW_PARAGRAPH = re.compile(r"\u3000|[ ]{2,}|[（(]?[一二三四五六七八九十]{1,3}[、）)]")
 _WORD = re.compile(r"[!-~]+|.[，。、；：？！）》」』】”’…]*", re.DOTALL)
 _MIN_WIDTH = 40  # columns: shorter lines are verse, names, a table
-_RAGGED = 4  # columns that a full Chinese line may lack: a character and a mark moved down
+_RAGGED = 10  # columns that a full line may lack: a word that was moved down
 _MIN_FULL_LINES = 3
 
 _HAN_NUMBER = "[〇零一二三四五六七八九十百千0-9]{1,6}"
@@ -38,19 +38,26 @@ def read_text(text: str) -> Content:
     return Content(tuple(text_blocks(text.split("\n"))))
 
 
-def text_blocks(lines: Sequence[str]) -> list[Block]:
+def text_blocks(lines: Sequence[str], width: int | None = None) -> list[Block]:
     """Join hand-wrapped lines, and find the headings and lists among them.
 
     A blank line is a border, and does not become a block.
+
+    Args:
+        lines: Clean.
+        width: What `wrap_width` says of the text that `lines` are a part of, or of them alone.
     """
-    rows = [row for row in _unwrapped(lines) if row]
+    width = wrap_width(lines) if width is None else width
+    rows = [row for row in _unwrapped(lines, width) if row]
     kinds = [_heading(row) for row in rows]
     often = Counter(kinds)
     blocks: list[Block] = []
     group = 0
-    for row, kind, following in zip_longest(rows, kinds, kinds[1:]):
-        # The same numbering right after it makes it an item of a list, or of the contents.
-        if kind and following != kind and (kind[0] == "part" or often[kind] > 1):
+    for number, (row, kind) in enumerate(zip(rows, kinds, strict=True)):
+        # The same numbering right beside it makes it an item of a list, or of the contents.
+        alone = kind not in kinds[max(0, number - 1) : number] + kinds[number + 1 : number + 2]
+        last = number + 1 == len(rows)
+        if kind and alone and not last and (kind[0] == "part" or often[kind] > 1):
             blocks.append(Block(row, "heading", level=kind[1]))
         elif _ITEM.match(row):
             group += not blocks or blocks[-1].kind != "item"
@@ -73,10 +80,9 @@ def _heading(line: str) -> tuple[str, int] | None:
     return None
 
 
-def _unwrapped(lines: Iterable[str]) -> list[str]:
+def _unwrapped(lines: Iterable[str], width: int) -> list[str]:
     """Join the lines that were wrapped by hand at one width; give the others as they are."""
     rows = [line.rstrip() for line in lines]
-    width = _wrap_width(rows)
     joined: list[list[str]] = []
     wrapped = False  # whether the line before ended only because the next word did not fit
     for row, after in zip_longest(rows, rows[1:], fillvalue=""):
@@ -89,19 +95,20 @@ def _unwrapped(lines: Iterable[str]) -> list[str]:
     return ["".join(parts) for parts in joined]
 
 
-def _wrap_width(rows: Sequence[str]) -> int:
+def wrap_width(lines: Iterable[str]) -> int:
     """Find the width in columns at which the text was wrapped; 0 if it was not.
 
     Wrapped text has many lines of nearly one width, and almost none that are longer.
     """
-    widths = Counter(width for row in rows if (width := columns(row)) >= _MIN_WIDTH)
+    every = [columns(line.rstrip()) for line in lines if line.strip()]
+    widths = Counter(width for width in every if width >= _MIN_WIDTH)
     if not widths:
         return 0
     near = {width: sum(widths[width - less] for less in range(_RAGGED)) for width in widths}
     best = max(near, key=lambda width: (near[width], width))
-    filled = sum(1 for row in rows if row)
     longer = sum(count for width, count in widths.items() if width > best)
-    if near[best] < _MIN_FULL_LINES or 4 * near[best] < filled or 20 * longer > filled:
+    few = max(1, len(every) // 20)
+    if near[best] < _MIN_FULL_LINES or 4 * near[best] < len(every) or longer > few:
         return 0
     return best
 

@@ -1,0 +1,1 @@
+"""Benchmarks: programs that print what the documentation claims of speed and quality."""

@@ -1,0 +1,28 @@
+import pytest
+
+from bot.direct import direct_answer
+from bot.question import understand
+from corpus.words import Segmenter
+from index.gazetteer import Gazetteer
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "direct"),
+    [
+        ("chroot 是哪一年出现的？", "1979 年，Unix v7 支持 chroot。", "1979 年"),
+        ("什麼時候收購？", "２０１９年11月13日，Mirantis 宣布收购。", "２０１９年11月13日"),
+        ("哪一年？", "一九七九年出现。", "一九七九年"),
+        ("什么时候？", "2017 年底成立社区。", "2017 年底"),
+        ("什么时候？", "从 2013 年到 2015 年。", ""),
+        ("2013 年发布的是什么时候开源的？", "2013 年发布，2014 年开源。", "2014 年"),
+        ("接管了多少客户？", "Mirantis 接管 Docker 的 700 多个客户。", "700 多个客户"),
+        ("资源隔离有几类？", "大致可以分成五类。", "五类"),
+        ("有几个特点？", "容器镜像有三个特点：", "三个特点"),
+        ("有多少人？", "没有说有几个。", ""),
+        ("谁收购了它？", "2019 年被收购。", ""),
+    ],
+)
+def test_a_date_or_a_number_is_taken_out_where_there_is_just_one(
+    segmenter: Segmenter, question: str, sentence: str, direct: str
+) -> None:
+    assert direct_answer(understand(question, segmenter, Gazetteer({})), sentence) == direct
