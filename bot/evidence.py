@@ -139,7 +139,7 @@ def _sentences(
             "coverage": coverage(rarity, terms),
             "rest": coverage(asked, terms),
             "subject": speaks_of(question, context),
-            "alike": alike(question.text, text),
+            "alike": alike("".join(question.content) or question.text, text),
             "wanted": wanted(question, text),
             "passage": hit.score,
             "rank": 1 / (1 + rank),

@@ -18,6 +18,7 @@ NEARLY = 1.5
 """A further sentence is added while its score is within this of the best: odds of 1 to 4.5."""
 _LIST_NEARLY = 3.0
 _LISTS_TRIED = 6
+_WANTED_NEARLY = 3.0
 _LABEL = 12
 
 DocumentOf = Callable[[Evidence], Document | None]
@@ -44,6 +45,7 @@ def select(question: Question, evidence: Sequence[Evidence], document_of: Docume
     announces one. A comparison gets a sentence about each side. All others get the best sentence
     and those about as good; where that is itself a question or only a label, what follows it.
     """
+    evidence = _with_what_is_wanted_first(question, evidence)
     items = _list(question, evidence, document_of)
     if items:
         return Selection(tuple(items), is_list=True)
@@ -79,6 +81,23 @@ def _list(
             if items:
                 return items
     return []
+
+
+def _with_what_is_wanted_first(
+    question: Question, evidence: Sequence[Evidence]
+) -> Sequence[Evidence]:
+    """Move a sentence with a date or number about the subject up, if the best one has none."""
+    best = evidence[0]
+    if question.kind not in {"when", "count"} or best.features["wanted"] == 1:
+        return evidence
+    subjects = question.subjects or question.names
+    for other in evidence:
+        if best.score - other.score > _WANTED_NEARLY:
+            break
+        about_it = any(subject in fold(other.text) for subject in subjects)
+        if other.features["wanted"] == 1 and about_it:
+            return [other, *(one for one in evidence if one is not other)]
+    return evidence
 
 
 def _best(evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -6,17 +6,53 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import uvicorn
+from httpx2 import Response
 from starlette.testclient import TestClient
 
+from bot.api.problems import MEDIA_TYPE
+from bot.api.schema import ChatReply, ProblemReply
 from bot.app import create_app
 from bot.commands.serve import bind
 from bot.runtime import Runtime
+from bot.wire import Json
 
 _SECONDS = 30
+
+
+def ask(client: TestClient, question: str, **more: object) -> Json:
+    """Ask, and return the whole answer object.
+
+    Raises:
+        AssertionError: It is not answered, or not as the documentation says.
+    """
+    response = client.post("/api/chat", json={"question": question, **more})
+    if response.status_code != HTTPStatus.OK:
+        raise AssertionError(response.text)
+    reply: Json = response.json()
+    ChatReply.model_validate(reply)
+    return reply
+
+
+def problem_in(response: Response, status: int, code: str) -> Json:
+    """Return the problem object of a response.
+
+    Raises:
+        AssertionError: It is no such problem.
+    """
+    said: Json = response.json()
+    ProblemReply.model_validate(said)
+    kind = response.headers["content-type"]
+    found = (kind, response.status_code, said["status"], said["code"], said["type"])
+    expected = (MEDIA_TYPE, status, status, code, f"urn:wenqu:problem:{code}")
+    if found != expected:
+        message = f"expected {expected}, got {found}: {response.text}"
+        raise AssertionError(message)
+    return said
 
 
 @contextmanager

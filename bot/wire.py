@@ -71,7 +71,7 @@ def answer_json(
         "standalone_question": answer.standalone_question,
         "session_id": session_id,
         "turn_id": turn_id,
-        "mode": "extractive",
+        "mode": answer.mode,
         "timings": dict(answer.timings),
     }
 

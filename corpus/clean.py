@@ -32,6 +32,7 @@ _WIDE = (
 )
 _QUOTES = "“”‘’…—·"
 _MARKS = "，。、；：？！（）《》〈〉「」『』【】\u3014\u3015～"
+_FULL = re.compile(f"[{_WIDE}{_QUOTES}]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WRAP = re.compile(r"[ ]*\n[ \n]*")
 _SPACES = re.compile(r"[ ]{2,}")
@@ -77,7 +78,4 @@ def has_han(text: str) -> bool:
 
 def columns(text: str) -> int:
     """Count the width of `text` on a terminal: a wide character takes two columns."""
-    return len(text) + len(_FULL.findall(text))
-
-
-_FULL = re.compile(f"[{_WIDE}{_QUOTES}]")
+    return 2 * len(text) - len(_FULL.sub("", text))

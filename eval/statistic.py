@@ -32,18 +32,26 @@ def gap(rows: Rows, weights: Weights) -> NDArray[np.float64]:
 
 
 def precision(rows: Rows, weights: Weights) -> NDArray[np.float64]:
-    """Return the share of column 1 (truth) among the rows where column 0 (prediction) is 1."""
-    return _ratio(weights @ (rows[:, 0] * rows[:, 1]), weights @ rows[:, 0])
+    """Return the share of column 1 (truth) among the rows where column 0 (prediction) is 1.
+
+    Undefined where nothing is true: no prediction could have been right.
+    """
+    share = _ratio(weights @ (rows[:, 0] * rows[:, 1]), weights @ rows[:, 0])
+    return np.where(weights @ rows[:, 1] > 0, share, np.nan)
 
 
 def sensitivity(rows: Rows, weights: Weights) -> NDArray[np.float64]:
     """Return the share of column 0 (prediction) among the rows where column 1 (truth) is 1."""
-    return precision(rows[:, ::-1], weights)
+    return _ratio(weights @ (rows[:, 0] * rows[:, 1]), weights @ rows[:, 1])
 
 
 def f1(rows: Rows, weights: Weights) -> NDArray[np.float64]:
-    """Return `2 tp / (2 tp + fp + fn)` of column 0 (prediction) against column 1 (truth)."""
-    return _ratio(2 * (weights @ (rows[:, 0] * rows[:, 1])), weights @ (rows[:, 0] + rows[:, 1]))
+    """Return `2 tp / (2 tp + fp + fn)` of column 0 (prediction) against column 1 (truth).
+
+    Undefined where nothing is true.
+    """
+    share = _ratio(2 * (weights @ (rows[:, 0] * rows[:, 1])), weights @ (rows[:, 0] + rows[:, 1]))
+    return np.where(weights @ rows[:, 1] > 0, share, np.nan)
 
 
 def quantile(share: float) -> Statistic:

@@ -1,42 +1,26 @@
 import json
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import anyio
 import pytest
-from httpx2 import Response
-from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from bot.api.schema import (
-    ChatReply,
     DeleteReply,
-    DocumentList,
-    DocumentReply,
-    IngestReply,
-    ProblemReply,
     SearchReply,
     SessionReply,
 )
-from bot.api.state import Workers
-from bot.app import create_app
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.testing import client_of
-from bot.unstored import UnstoredConversations
+from bot.testing import ask, client_of, problem_in
 from corpus.document import Document
 from corpus.words import Segmenter
 from index.database import Database
 from index.documents import digest
 from index.embed import Vectors
-from index.errors import ModelError
 from index.testing import CharEmbedder
 
+ASKED = "阿花在哪里睡觉？"
 TEXT = "喵星人手册\n\n阿花在屋顶上睡觉。阿花一九九七年出生。\n\n𠮷野家不卖猫粮。"
 
 
@@ -59,26 +43,8 @@ def client(runtime: Runtime) -> Iterator[TestClient]:
         yield made
 
 
-def ask(client: TestClient, question: str = "阿花在哪里睡觉？", **more: object) -> dict[str, Any]:
-    response = client.post("/api/chat", json={"question": question, **more})
-    assert response.status_code == 200, response.text
-    reply: dict[str, Any] = response.json()
-    ChatReply.model_validate(reply)
-    return reply
-
-
-def problem(response: Response, status: int, code: str) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    said: dict[str, Any] = response.json()
-    ProblemReply.model_validate(said)
-    assert (said["status"], said["code"]) == (status, code)
-    assert said["type"] == f"urn:wenqu:problem:{code}"
-    return said
-
-
 def test_an_answer_quotes_the_document_at_its_offsets(client: TestClient) -> None:
-    reply = ask(client)
+    reply = ask(client, ASKED)
     assert not reply["refused"]
     assert reply["answer"]
     document = client.get("/api/documents/手册/猫").json()
@@ -92,7 +58,7 @@ def test_an_answer_quotes_the_document_at_its_offsets(client: TestClient) -> Non
 
 
 def test_a_citation_links_to_the_page_that_marks_its_words(client: TestClient) -> None:
-    (citation, *_) = ask(client)["citations"]
+    (citation, *_) = ask(client, ASKED)["citations"]
     version = client.get("/api/documents/手册/猫").json()["version"]
     assert version == digest(make("手册/猫"))[:12]
     where = f"start={citation['start']}&end={citation['end']}&v={version}"
@@ -105,7 +71,7 @@ def test_a_citation_links_to_the_page_that_marks_its_words(client: TestClient) -
 def test_offsets_are_not_applied_to_a_text_they_were_not_counted_in(
     client: TestClient, runtime: Runtime
 ) -> None:
-    (citation, *_) = ask(client)["citations"]
+    (citation, *_) = ask(client, ASKED)["citations"]
     runtime.library().ingest([make("手册/猫", "阿花搬走了。" + TEXT)])
     page = client.get(citation["view_url"]).text
     assert "<mark>" not in page
@@ -118,7 +84,7 @@ def test_links_are_absolute_where_the_public_address_is_known(
     settings = runtime.settings.model_copy(update={"public_url": "https://docs.example/wenqu/"})
     public = Runtime(settings, runtime.database, CharEmbedder(""), segmenter)
     with client_of(public) as client:
-        (citation, *_) = ask(client)["citations"]
+        (citation, *_) = ask(client, ASKED)["citations"]
     assert citation["view_url"].startswith("https://docs.example/wenqu/documents/%E6")
 
 
@@ -126,13 +92,13 @@ def test_a_source_on_the_web_is_linked_and_any_other_is_not(
     client: TestClient, runtime: Runtime
 ) -> None:
     runtime.library().ingest([make("手册/猫", source="https://cats.example/a?b=1")])
-    assert ask(client)["citations"][0]["source_url"] == "https://cats.example/a?b=1"
+    assert ask(client, ASKED)["citations"][0]["source_url"] == "https://cats.example/a?b=1"
     runtime.library().ingest([make("手册/猫", source="javascript:alert(1)")])
-    assert ask(client)["citations"][0]["source_url"] is None
+    assert ask(client, ASKED)["citations"][0]["source_url"] is None
 
 
 def test_a_conversation_goes_on_in_its_session(client: TestClient) -> None:
-    first = ask(client)
+    first = ask(client, ASKED)
     second = ask(client, "哪一年出生？", session_id=first["session_id"])
     assert second["session_id"] == first["session_id"]
     assert second["turn_id"] != first["turn_id"]
@@ -144,40 +110,40 @@ def test_a_conversation_goes_on_in_its_session(client: TestClient) -> None:
 
 def test_an_unknown_session_is_an_error_and_never_another_conversation(client: TestClient) -> None:
     response = client.post("/api/chat", json={"question": "阿花？", "session_id": "x" * 32})
-    assert problem(response, 404, "session_not_found")["session_id"] == "x" * 32
-    problem(client.get("/api/sessions/nobody"), 404, "session_not_found")
+    assert problem_in(response, 404, "session_not_found")["session_id"] == "x" * 32
+    problem_in(client.get("/api/sessions/nobody"), 404, "session_not_found")
 
 
 def test_a_session_of_one_collection_is_unknown_in_another(
     client: TestClient, runtime: Runtime
 ) -> None:
     runtime.library("b").ingest([make("b")])
-    session_id = ask(client)["session_id"]
+    session_id = ask(client, ASKED)["session_id"]
     body = {"question": "阿花？", "session_id": session_id, "collection": "b"}
-    problem(client.post("/api/chat", json=body), 404, "session_not_found")
+    problem_in(client.post("/api/chat", json=body), 404, "session_not_found")
 
 
 def test_a_deleted_session_is_gone(client: TestClient) -> None:
-    path = f"/api/sessions/{ask(client)['session_id']}"
+    path = f"/api/sessions/{ask(client, ASKED)['session_id']}"
     response = client.delete(path)
     assert (response.status_code, response.content) == (204, b"")
-    problem(client.get(path), 404, "session_not_found")
-    problem(client.delete(path), 404, "session_not_found")
+    problem_in(client.get(path), 404, "session_not_found")
+    problem_in(client.delete(path), 404, "session_not_found")
 
 
 def test_a_vote_shows_in_the_session(client: TestClient) -> None:
-    reply = ask(client)
+    reply = ask(client, ASKED)
     vote = {"turn_id": reply["turn_id"], "vote": "down", "comment": "不对"}
     assert client.post("/api/feedback", json=vote).status_code == 204
     kept = client.get(f"/api/sessions/{reply['session_id']}").json()
     assert kept["turns"][0]["vote"] == "down"
     wrong = client.post("/api/feedback", json={"turn_id": "nobody", "vote": "up"})
-    problem(wrong, 404, "turn_not_found")
-    problem(client.post("/api/feedback", json={**vote, "vote": "meh"}), 422, "invalid_request")
+    problem_in(wrong, 404, "turn_not_found")
+    problem_in(client.post("/api/feedback", json={**vote, "vote": "meh"}), 422, "invalid_request")
 
 
 def test_what_was_cited_is_not_shown_once_its_document_is_deleted(client: TestClient) -> None:
-    reply = ask(client)
+    reply = ask(client, ASKED)
     deleted = client.delete("/api/documents/手册/猫")
     assert deleted.json() == {"deleted": ["手册/猫"], "passages": 0}
     DeleteReply.model_validate(deleted.json())
@@ -185,16 +151,16 @@ def test_what_was_cited_is_not_shown_once_its_document_is_deleted(client: TestCl
     (citation, *_) = kept["turns"][0]["citations"]
     assert citation["title"] == "（文档已删除）"
     assert (citation["quote"], citation["passage"], citation["view_url"]) == ("", "", None)
-    problem(client.get("/api/documents/手册/猫"), 404, "document_not_found")
-    problem(client.delete("/api/documents/手册/猫"), 404, "document_not_found")
-    assert ask(client)["refused"]
+    problem_in(client.get("/api/documents/手册/猫"), 404, "document_not_found")
+    problem_in(client.delete("/api/documents/手册/猫"), 404, "document_not_found")
+    assert ask(client, ASKED)["refused"]
 
 
 def test_without_documents_there_is_a_refusal_and_the_service_is_ready(
     client: TestClient, runtime: Runtime
 ) -> None:
     runtime.library().delete(["手册/猫"])
-    reply = ask(client)
+    reply = ask(client, ASKED)
     assert reply["refusal"]["reason"] == "no_documents"
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["index"]) == (200, "empty")
@@ -218,7 +184,7 @@ def test_search_shows_what_each_retriever_said_only_if_asked(client: TestClient)
     "query", ["q=屋顶&top_k=0", "q=屋顶&top_k=many", "", "q=屋顶&collection=../x"]
 )
 def test_a_search_with_wrong_parameters_is_refused(client: TestClient, query: str) -> None:
-    problem(client.get(f"/api/search?{query}"), 422, "invalid_request")
+    problem_in(client.get(f"/api/search?{query}"), 422, "invalid_request")
 
 
 def test_a_collection_is_apart_from_the_others(client: TestClient, runtime: Runtime) -> None:
@@ -229,9 +195,9 @@ def test_a_collection_is_apart_from_the_others(client: TestClient, runtime: Runt
     listed = client.get("/api/documents?collection=b").json()
     assert [item["id"] for item in listed["documents"]] == ["狗"]
     for path in ("/api/documents/狗", "/documents/狗"):
-        problem(client.get(path), 404, "document_not_found")
+        problem_in(client.get(path), 404, "document_not_found")
     unknown = client.post("/api/chat", json={"question": "阿黄？", "collection": "c"})
-    assert problem(unknown, 404, "collection_not_found")["collection"] == "c"
+    assert problem_in(unknown, 404, "collection_not_found")["collection"] == "c"
 
 
 @pytest.mark.parametrize(
@@ -266,13 +232,13 @@ def test_a_bad_question_has_a_real_status_and_never_a_500(
 ) -> None:
     headers = {"content-type": "application/json", "accept": accept}
     response = client.post("/api/chat", content=body, headers=headers)
-    said = problem(response, status, code)
+    said = problem_in(response, status, code)
     assert said["detail"] != said["detail_en"]
 
 
 def test_a_misspelt_field_is_named(client: TestClient) -> None:
     response = client.post("/api/chat", json={"question": "阿花？", "session": "x"})
-    said = problem(response, 422, "invalid_request")
+    said = problem_in(response, 422, "invalid_request")
     assert said["errors"][0]["where"] == "body.session"
     assert said["detail"] == "session：没有这一项。"
 
@@ -280,7 +246,7 @@ def test_a_misspelt_field_is_named(client: TestClient) -> None:
 def test_a_form_in_place_of_json_is_told_what_to_send(client: TestClient) -> None:
     for headers in ({}, {"content-type": "application/x-www-form-urlencoded"}):
         response = client.post("/api/chat", content=b'{"question": "x"}', headers=headers)
-        said = problem(response, 415, "unsupported_media_type")
+        said = problem_in(response, 415, "unsupported_media_type")
         assert "content-type: application/json" in said["detail"]
 
 
@@ -291,17 +257,17 @@ def test_a_body_is_counted_as_it_arrives_and_not_believed(client: TestClient) ->
             yield b"x" * 1000
 
     headers = {"content-type": "application/json"}
-    problem(client.post("/api/chat", content=chunks(), headers=headers), 413, "too_large")
+    problem_in(client.post("/api/chat", content=chunks(), headers=headers), 413, "too_large")
     lying = {**headers, "content-length": "999999999999999999999"}
-    problem(client.post("/api/chat", content=b"{}", headers=lying), 413, "too_large")
+    problem_in(client.post("/api/chat", content=b"{}", headers=lying), 413, "too_large")
 
 
 def test_what_is_not_there_is_a_problem_too(client: TestClient) -> None:
-    problem(client.get("/nowhere"), 404, "not_found")
-    problem(client.get("/assets/../app.py"), 404, "not_found")
-    problem(client.get("/assets/home.html"), 404, "not_found")
+    problem_in(client.get("/nowhere"), 404, "not_found")
+    problem_in(client.get("/assets/../app.py"), 404, "not_found")
+    problem_in(client.get("/assets/home.html"), 404, "not_found")
     response = client.put("/api/chat")
-    problem(response, 405, "method_not_allowed")
+    problem_in(response, 405, "method_not_allowed")
     assert response.headers["allow"] == "POST"
 
 
@@ -339,7 +305,7 @@ def test_an_unexpected_error_tells_nothing_of_itself(
     with client_of(broken) as client:
         response = client.post("/api/chat", json={"question": "阿花？"})
     assert "secret" not in response.text
-    problem(response, 500, "internal")
+    problem_in(response, 500, "internal")
     assert response.headers["x-request-id"]
     assert "RuntimeError: secret" in caplog.text
 
@@ -357,7 +323,7 @@ def test_no_question_is_written_to_the_log(
 
 
 def test_metrics_count_requests_by_pattern_and_answers_by_kind(client: TestClient) -> None:
-    ask(client)
+    ask(client, ASKED)
     ask(client, "你好")
     client.get("/api/documents/手册/猫")
     text = client.get("/metrics").text
@@ -366,274 +332,6 @@ def test_metrics_count_requests_by_pattern_and_answers_by_kind(client: TestClien
     assert 'wenqu_requests_total{method="POST",route="/api/chat",status="200"} 2.0' in text
     assert 'route="/api/documents/{document_id:path}"' in text
     assert 'wenqu_stage_seconds_count{stage="total"} 2.0' in text
-
-
-def upload(client: TestClient, *files: tuple[str, bytes]) -> Response:
-    return client.post("/api/documents", files=[("files", file) for file in files])
-
-
-def test_uploaded_files_answer_at_once(client: TestClient) -> None:
-    response = upload(client, ("狗.md", "阿黄在院子里睡觉。".encode()), ("b.txt", "鱼。".encode()))
-    assert response.status_code == 200, response.text
-    report = response.json()
-    IngestReply.model_validate(report)
-    assert (len(report["added"]), report["unreadable"]) == (2, [])
-    assert "院子" in ask(client, "阿黄在哪里睡觉？")["citations"][0]["quote"]
-    again = upload(client, ("狗.md", "阿黄在院子里睡觉。".encode())).json()
-    assert (len(again["unchanged"]), again["embedded"]) == (1, 0)
-
-
-def test_an_unreadable_file_is_named_and_the_others_are_kept(client: TestClient) -> None:
-    response = upload(client, ("a.md", "鸟。".encode()), ("空.md", b" \n"))
-    assert response.status_code == 207
-    report = response.json()
-    IngestReply.model_validate(report)
-    assert len(report["added"]) == 1
-    (bad,) = report["unreadable"]
-    assert (bad["name"], bad["reason"]) == ("空.md", "empty")
-    assert "没有文字" in bad["detail"]
-    said = problem(upload(client, ("空.md", b" \n")), 422, "unreadable")
-    assert said["unreadable"] == [bad]
-
-
-def test_a_text_can_be_added_by_json_and_replaces_its_former_self(client: TestClient) -> None:
-    url = "https://cats.example/阿黑"
-    body = {"title": "阿黑", "text": "阿黑在车库里睡觉。", "source": url}
-    first = client.post("/api/documents", json=body).json()
-    assert len(first["added"]) == 1
-    citation = ask(client, "阿黑在哪里睡觉？")["citations"][0]
-    assert (citation["title"], citation["source_url"]) == ("阿黑", url)
-    second = client.post("/api/documents", json={**body, "text": "阿黑在厨房里睡觉。"}).json()
-    assert second["replaced"] == first["added"]
-    other = {**body, "source": "https://dogs.example/阿黑"}
-    assert len(client.post("/api/documents", json=other).json()["added"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        (b"{", 400, "bad_request"),
-        (b"\xff", 400, "bad_request"),
-        (b"{}", 422, "invalid_request"),
-        (b'{"title": "", "text": "x"}', 422, "invalid_request"),
-        (b'{"title": "x", "text": 5}', 422, "invalid_request"),
-        (b'{"title": "x", "text": "\\ud800"}', 400, "bad_request"),
-        (b'{"title": "x", "text": " "}', 422, "unreadable"),
-        (b'{"title": "x", "text": "' + b"x" * 200_000 + b'"}', 413, "too_large"),
-    ],
-)
-def test_a_bad_text_is_refused(client: TestClient, body: bytes, status: int, code: str) -> None:
-    headers = {"content-type": "application/json"}
-    problem(client.post("/api/documents", content=body, headers=headers), status, code)
-
-
-def test_an_upload_that_is_too_large_or_no_form_is_refused(client: TestClient) -> None:
-    problem(upload(client, ("a.txt", b"x" * 200_000)), 413, "too_large")
-    problem(client.post("/api/documents", content=b"x"), 415, "unsupported_media_type")
-    broken = {"content-type": "multipart/form-data"}
-    problem(client.post("/api/documents", content=b"x", headers=broken), 400, "bad_request")
-    nothing = {"content-type": "multipart/form-data; boundary=b"}
-    empty = client.post("/api/documents", content=b"--b--\r\n", headers=nothing)
-    problem(empty, 400, "bad_request")
-    many = [("files", (f"{number}.txt", b"x")) for number in range(300)]
-    problem(client.post("/api/documents", files=many), 400, "bad_request")
-
-
-def test_a_page_of_another_site_cannot_upload(client: TestClient) -> None:
-    files = [("files", ("a.md", "鸟。".encode()))]
-    for origin in ("https://evil.example", "http://testserver.evil.example", "null"):
-        response = client.post("/api/documents", files=files, headers={"origin": origin})
-        problem(response, 403, "cross_site")
-    own = client.post("/api/documents", files=files, headers={"origin": "http://testserver"})
-    assert own.status_code == 200
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../x.md",
-        "/etc/passwd.md",
-        "..\\..\\x.md",
-        "%2e%2e/x.md",
-        "文" * 300 + ".md",
-    ],
-)
-def test_a_file_name_is_only_a_name(client: TestClient, tmp_path: Path, name: str) -> None:
-    before = sorted(path.name for path in tmp_path.parent.iterdir())
-    report = upload(client, (name, "鸟。".encode())).json()
-    (document_id,) = report["added"]
-    assert "/" not in document_id
-    assert "\\" not in document_id
-    assert "\0" not in document_id
-    assert len(document_id) <= 200
-    assert sorted(path.name for path in tmp_path.parent.iterdir()) == before
-    assert client.delete(f"/api/documents/{quote(document_id)}").status_code == 200
-
-
-def test_documents_are_listed_and_read_whole(client: TestClient) -> None:
-    listed = client.get("/api/documents").json()
-    DocumentList.model_validate(listed)
-    (item,) = listed["documents"]
-    assert (item["id"], item["characters"], item["passages"]) == ("手册/猫", len(TEXT), 1)
-    read = client.get("/api/documents/手册/猫").json()
-    DocumentReply.model_validate(read)
-    assert read["text"] == TEXT
-    assert {k: read[k] for k in item} == item
-
-
-def test_while_the_model_loads_the_process_is_up_and_not_ready(runtime: Runtime) -> None:
-    go_on, loaded = threading.Event(), threading.Event()
-
-    def slow(_settings: Settings) -> Runtime:
-        go_on.wait(30)
-        return runtime
-
-    app = create_app(runtime.settings, open_runtime=slow, on_loaded=lambda _: loaded.set())
-    with TestClient(app) as client:
-        assert client.get("/healthz").json() == {"status": "ok"}
-        ready = client.get("/readyz")
-        assert (ready.status_code, ready.json()["checks"]) == (503, {"start": "not_ready"})
-        response = client.post("/api/chat", json={"question": "阿花？"})
-        problem(response, 503, "not_ready")
-        assert int(response.headers["retry-after"]) > 0
-        go_on.set()
-        loaded.wait(30)
-        assert client.get("/readyz").json() == {
-            "status": "ready",
-            "checks": {"start": "ok", "index": "ok"},
-        }
-        ask(client)
-
-
-def test_a_model_that_cannot_be_loaded_is_told_to_whoever_asks(runtime: Runtime) -> None:
-    loaded = threading.Event()
-
-    def fail(_settings: Settings) -> Runtime:
-        message = "no weights"
-        raise ModelError(message)
-
-    app = create_app(runtime.settings, open_runtime=fail, on_loaded=lambda _: loaded.set())
-    with TestClient(app) as client:
-        loaded.wait(30)
-        assert client.get("/healthz").status_code == 200
-        assert client.get("/readyz").json()["checks"] == {"start": "model"}
-        problem(client.post("/api/chat", json={"question": "阿花？"}), 503, "model")
-
-
-def test_loading_is_tried_again_until_it_works(runtime: Runtime) -> None:
-    tries: list[int] = []
-    loaded = threading.Event()
-    away = OperationalError("", {}, ConnectionError("no connection"))
-
-    def second_time(_settings: Settings) -> Runtime:
-        tries.append(len(tries))
-        if len(tries) < 3:
-            raise away
-        loaded.set()
-        return runtime
-
-    app = create_app(runtime.settings, open_runtime=second_time, retry_seconds=0.01)
-    with TestClient(app) as client:
-        assert loaded.wait(30)
-        while client.get("/readyz").status_code != 200:
-            assert client.get("/readyz").json()["checks"] == {"start": "database"}
-        ask(client)
-    assert tries == [0, 1, 2]
-
-
-def test_conversations_past_their_time_are_deleted_when_the_service_starts(
-    runtime: Runtime,
-) -> None:
-    purged = threading.Event()
-    asked: list[datetime] = []
-
-    class Watched(UnstoredConversations):
-        def purge(self, unused_since: datetime) -> int:
-            asked.append(unused_since)
-            purged.set()
-            return 1
-
-    runtime.conversations = Watched()
-    with client_of(runtime):
-        assert purged.wait(30)
-    age = datetime.now(UTC) - asked[0]
-    assert timedelta(days=30) <= age < timedelta(days=30, minutes=5)
-
-
-def test_an_index_made_with_another_model_is_refused_with_both_names(
-    runtime: Runtime, segmenter: Segmenter
-) -> None:
-    other = Runtime(runtime.settings, runtime.database, CharEmbedder("猫"), segmenter)
-    with client_of(other) as client:
-        assert client.get("/readyz").json()["checks"]["index"] == "model_mismatch"
-        response = client.post("/api/chat", json={"question": "阿花？", "stream": True})
-        assert "'char:'" in problem(response, 503, "model_mismatch")["detail_en"]
-
-
-def test_a_damaged_index_is_told_and_never_answers(runtime: Runtime, segmenter: Segmenter) -> None:
-    (path,) = runtime.settings.indexes.glob("default/g-*/dense.faiss")
-    path.write_bytes(path.read_bytes()[:-1])
-    other = Runtime(runtime.settings, runtime.database, CharEmbedder(""), segmenter)
-    with client_of(other) as client:
-        assert client.get("/readyz").status_code == 503
-        said = problem(client.get("/api/search?q=阿花"), 503, "index_damaged")
-        assert "dense.faiss" in said["detail"]
-
-
-def test_more_questions_than_may_wait_are_turned_away_at_once(
-    runtime: Runtime, segmenter: Segmenter
-) -> None:
-    go_on, working = threading.Event(), threading.Semaphore(0)
-
-    class Slow(CharEmbedder):
-        def encode_questions(self, texts: Sequence[str]) -> Vectors:
-            working.release()
-            go_on.wait(30)
-            return super().encode_questions(texts)
-
-    settings = runtime.settings.model_copy(update={"workers": 1, "queue": 0})
-    slow = Runtime(settings, runtime.database, Slow(""), segmenter)
-    replies: list[int] = []
-    with client_of(slow) as client:
-
-        def post() -> None:
-            replies.append(client.post("/api/chat", json={"question": "阿花？"}).status_code)
-
-        first = threading.Thread(target=post)
-        first.start()
-        assert working.acquire(timeout=30)
-        response = client.post("/api/chat", json={"question": "阿花？", "stream": True})
-        assert problem(response, 503, "overloaded")["retry_after"] == 5
-        assert response.headers["retry-after"] == "5"
-        assert client.get("/healthz").status_code == 200
-        go_on.set()
-        first.join(30)
-    assert replies == [200]
-
-
-def test_work_that_takes_too_long_is_given_up() -> None:
-    done = threading.Event()
-
-    async def ask_slowly() -> None:
-        with pytest.raises(TimeoutError):
-            await Workers(1, 1, deadline_seconds=0.05).admit(done.wait, 30)
-        done.set()
-
-    started = time.monotonic()
-    anyio.run(ask_slowly)
-    assert time.monotonic() - started < 20
-
-
-def test_conversations_are_not_stored_where_that_is_switched_off(
-    runtime: Runtime, segmenter: Segmenter
-) -> None:
-    settings = runtime.settings.model_copy(update={"store_conversations": False})
-    silent = Runtime(settings, runtime.database, CharEmbedder(""), segmenter)
-    with client_of(silent) as client:
-        session_id = ask(client, "阿花在哪里睡觉？秘密")["session_id"]
-        assert len(client.get(f"/api/sessions/{session_id}").json()["turns"]) == 1
-    held = b"".join(path.read_bytes() for path in settings.data.glob("wenqu.db*"))
-    assert "秘密".encode() not in held
 
 
 def test_the_api_describes_itself_without_anything_from_elsewhere(client: TestClient) -> None:

@@ -63,7 +63,7 @@ def test_a_conversation_is_followed(bot: Bot) -> None:
     for question, wanted in [
         ("Kubernetes 是哪一年发布的？", "2014"),
         ("它的前身是什么？", "Borg"),
-        ("那 Docker 呢？", "Docker"),
+        ("那 Warden 呢？", "Warden"),
     ]:
         answer = bot.ask(question, turns)
         assert wanted in answer.text

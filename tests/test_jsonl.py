@@ -22,12 +22,14 @@ def test_every_line_is_a_record_and_other_keys_are_metadata() -> None:
         + line(id="甲", title="题", text="文一。", year=1979, tags=["a"], gone=None),
         b"",
         line(id=7, text="文二。"),
+        line(id="A\u00a0B", text="文。"),
         line(text="文三。"),
     )
     assert found == [
         Record(1, "甲", "题", "文一。", {"year": "1979", "tags": '["a"]'}),
         Record(3, "7", "", "文二。", {}),
-        Record(4, "", "", "文三。", {}),
+        Record(4, "A\u00a0B", "", "文。", {}),
+        Record(5, "", "", "文三。", {}),
     ]
 
 

@@ -51,6 +51,11 @@ def test_precision_sensitivity_and_f1_by_hand() -> None:
     assert of(precision, [[0, 1]]) == [np.nan]
     assert of(sensitivity, [[1, 0]]) == [np.nan]
     assert of(f1, [[0, 0]]) == [np.nan]
+    # where nothing is to be refused, a refusal is no evidence of how precise refusals are
+    for statistic in (precision, f1):
+        assert of(statistic, [[1, 0], [0, 0]]) == [np.nan]
+        assert of(statistic, [[1, 0], [0, 1]]) == [0]
+    assert of(sensitivity, [[0, 1]]) == [0]
 
 
 def test_quantiles_are_values_that_occur() -> None:

@@ -1,6 +1,7 @@
 """JSON Lines: a document a line."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ from corpus.errors import UnreadableSourceError
 MAX_LINE_BYTES = 20_000_000
 
 _LONGEST_ID = 200
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def _usable_id(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     name = str(value)
-    return name if name.isprintable() and 0 < len(name.strip()) <= len(name) <= _LONGEST_ID else ""
+    usable = name.strip() and len(name) <= _LONGEST_ID and not _CONTROL.search(name)
+    return name if usable else ""
 
 
 def _check_characters(*texts: str) -> None:
