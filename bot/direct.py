@@ -22,13 +22,13 @@ _NUMBER = (
 def direct_answer(question: Question, sentence: str) -> str:
     """Return the words of `sentence` that answer a question for a date or a number, or "".
 
-    Only where there is exactly one candidate: with two dates in the sentence, a guess could stand
-    at the head of the answer, and the sentence itself says it better.
+    Only where the sentence names what is asked about and has exactly one candidate: with two
+    dates in it, a guess could stand at the head of the answer, and the sentence says it better.
     """
     pattern = _pattern(question)
-    if pattern is None:
-        return ""
     folded = fold_with_offsets(sentence)
+    if pattern is None or any(subject not in folded.text for subject in question.subjects):
+        return ""
     asked = fold(question.text)
     found = [match for match in pattern.finditer(folded.text) if match.group() not in asked]
     if len({match.group() for match in found}) != 1:

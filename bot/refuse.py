@@ -14,6 +14,8 @@ from index.search import HybridIndex
 
 _WIDEST_GAP = 6.0
 _MISSING = 2
+_HEADING = 0.6
+"""Least confidence where the question is a heading: «参考文献有哪些？»."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def judge(
     known = weights()
     odds = known.bias + sum(weight * signals[name] for name, weight in known.signals.items())
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
+    if _is_heading(question, evidence[0]):
+        confidence = max(confidence, _HEADING)
     return Judgement(
         confidence,
         signals,
@@ -67,13 +71,24 @@ def measure(
         "coverage": coverage(term_rarity(question.content, index), terms),
         "absent": _share(words, lambda word: word not in folded, default=0.0),
         "subject": speaks_of(question, searched),
-        "unknown": _share(question.names, lambda name: not _known(name, index), default=0.0),
+        "unknown": float(any(not _known(name, index) for name in _proper(question))),
         "rest": coverage(term_rarity(question.rest, index), terms) if question.rest else 1.0,
         "rest_words": _share(asked, lambda word: word in folded, default=1.0),
         "gap": min(best.score - evidence[1].score, _WIDEST_GAP) if evidence[1:] else _WIDEST_GAP,
         "alike": best.features["alike"],
         "wanted": best.features["wanted"],
     }
+
+
+def _is_heading(question: Question, evidence: Evidence) -> bool:
+    """Whether the question asks for no more than the section that the evidence stands in."""
+    headings = [fold(heading) for heading in evidence.passage.headings[-1:]]
+    return not question.rest and headings == list(question.subjects)
+
+
+def _proper(question: Question) -> list[str]:
+    """Return the names in the question that are typed like names, with a capital or a digit."""
+    return [name for name in question.names if as_typed(question.text, name) != name]
 
 
 def _known(name: str, index: HybridIndex) -> bool:

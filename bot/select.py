@@ -1,5 +1,6 @@
 """Which sentences make up an answer."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,9 @@ NEARLY = 1.5
 _LIST_NEARLY = 3.0
 _LISTS_TRIED = 6
 _WANTED_NEARLY = 3.0
-_LABEL = 12
+_LABEL = 8
+"""Chinese characters and Latin words up to which the first sentence of an item is a label."""
+_UNIT = re.compile(r"[A-Za-z0-9]+|\w")
 
 DocumentOf = Callable[[Evidence], Document | None]
 """Gives the document that some evidence is from, None if it has just been deleted."""
@@ -68,8 +71,8 @@ def _list(
     question: Question, evidence: Sequence[Evidence], document_of: DocumentOf
 ) -> list[Evidence]:
     best = evidence[0]
-    near = [one for one in evidence[:_LISTS_TRIED] if best.score - one.score <= _LIST_NEARLY]
-    tried = near if question.kind == "list" else evidence[:1]
+    nearly = _LIST_NEARLY if question.kind == "list" else NEARLY
+    tried = [one for one in evidence[:_LISTS_TRIED] if best.score - one.score <= nearly]
     for one in tried:
         document = document_of(one)
         if document is None:
@@ -131,13 +134,17 @@ def _told(evidence: Evidence) -> list[Evidence]:
     text = evidence.text
     asks = text.endswith(("？", "?"))
     marker = item_marker(text, Span(0, len(text)))
-    only_label = marker > 0 and len(text) - marker <= _LABEL
+    only_label = marker > 0 and _size(text[marker:]) <= _LABEL
     if not (asks or only_label):
         return [evidence]
     following = _following(evidence)
     if not following:
         return [evidence]
     return following[:2] if asks else [evidence, following[0]]
+
+
+def _size(text: str) -> int:
+    return len(_UNIT.findall(text))
 
 
 def _following(evidence: Evidence) -> list[Evidence]:

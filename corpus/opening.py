@@ -14,7 +14,7 @@ from corpus.clean import one_line
 
 _LABELS = (
     ("作者", ("author", "authors", "作者")),
-    ("日期", ("date", "日期", "published", "pubdate")),
+    ("发布日期", ("date", "日期", "published", "pubdate")),
 )
 _TITLES = ("title", "标题")
 _YEAR_FIRST = re.compile(r"([0-9]{4})[-/.年]\s?([0-9]{1,2})[-/.月]\s?([0-9]{1,2})(?![0-9])")
@@ -32,7 +32,7 @@ def opening_lines(metadata: Mapping[str, str]) -> list[str]:
     for label, keys in _LABELS:
         value = one_line(next((metadata[key] for key in keys if metadata.get(key)), ""))
         if value:
-            lines.append(f"{label}：{readable_date(value) if label == '日期' else value}")
+            lines.append(f"{label}：{readable_date(value) if label == '发布日期' else value}")
     return lines
 
 

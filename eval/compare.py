@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eval.errors import ResultsError
-from eval.intervals import difference, estimate, holm, permutation_p, resamples
+from eval.intervals import Sample, difference, estimate, holm, permutation_p, resamples
 from eval.measures import MEASURES, Measure, Unit, latencies, number_clusters, sample_of
 from eval.outcome import Outcome
 from eval.results import Results
 from eval.table import columns, shown
 
 _NOTE = """\
-差 = B 减 A，同题配对；区间为 95 % 配对自助法，p 为配对随机置换检验（双侧）。
+差 = B 减 A，同题配对；区间为 95 % 配对自助法。
+p 为配对随机置换检验（双侧；p50、p90、p95 检验的是均值）。
 “确有”指 p 经 Holm 法按表中全部指标校正后小于 0.05。"""
 
 LEVEL = 0.05
@@ -81,7 +82,7 @@ def common(
 def compare(
     first: Sequence[Outcome], second: Sequence[Outcome], *, seed: int = 0
 ) -> list[Comparison]:
-    """Compare every measure; those that no question tells apart are left out.
+    """Compare every measure; those that no question could tell apart are left out.
 
     Such a measure could not have come out as real whatever the chance, and so counts nothing in
     the adjustment of the others (Tarone 1990).
@@ -91,10 +92,10 @@ def compare(
         second: Outcomes of the same questions in the second run, in the same order.
         seed: Of the resampling.
     """
-    clusters = number_clusters(first)
-    weights = resamples(len(clusters), seed=seed)
     # of the stages, only their sum: twenty more comparisons would hide what matters
     total = [one for one in latencies([*first, *second]) if one.name.startswith("total")]
+    clusters = number_clusters(first)
+    weights = resamples(len(clusters), seed=seed)
     found = []
     for measure in (*MEASURES, *total):
         changed = sum(
@@ -103,15 +104,19 @@ def compare(
         )
         before, _ = sample_of(measure, first, clusters)
         after, _ = sample_of(measure, second, clusters)
-        values = [estimate(measure.statistic, sample) for sample in (before, after)]
-        if changed and not np.isnan(values).any():
+        old, new = (estimate(measure.statistic, sample) for sample in (before, after))
+        if changed and not np.isnan([old, new]).any() and _vary(before, after):
             gap = difference(measure.statistic, before, after, weights)
-            p = permutation_p(measure.statistic, before, after, len(clusters), seed=seed)
-            found.append(
-                Comparison(measure, values[0], values[1], gap.low, gap.high, p, p, changed)
-            )
+            tested = measure.tested or measure.statistic
+            p = permutation_p(tested, before, after, len(clusters), seed=seed)
+            found.append(Comparison(measure, old, new, gap.low, gap.high, p, p, changed))
     adjusted = holm([comparison.p for comparison in found])
     return [replace(comparison, adjusted=p) for comparison, p in zip(found, adjusted, strict=True)]
+
+
+def _vary(first: Sample, second: Sample) -> bool:
+    """Whether not all rows are the same: they differ in number, and in nothing else, if so."""
+    return len(np.unique(np.concatenate([first.rows, second.rows]), axis=0)) > 1
 
 
 def comparison_text(found: Sequence[Comparison]) -> str:

@@ -38,6 +38,8 @@ class Measure:
         statistic: Taken over the rows of all questions.
         unit: Of the value.
         larger_is_better: None where neither is.
+        tested: Taken instead when two runs are tested for a difference. Swapping the rows of two
+            runs hardly moves their quantiles, so of these the mean is tested.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Measure:
     statistic: Statistic = mean
     unit: Unit = "share"
     larger_is_better: bool | None = True
+    tested: Statistic | None = None
 
 
 RETRIEVAL, ANSWER, CITATION = "检索", "回答", "引文"
@@ -94,11 +97,11 @@ MEASURES: tuple[Measure, ...] = (
     Measure("chat", "寒暄得体", TALK, trust.talked),
     Measure(
         "characters_p50", "字数 p50", LENGTH, measured.characters, quantile(0.5), "count",
-        larger_is_better=None,
+        larger_is_better=None, tested=mean,
     ),
     Measure(
         "characters_p90", "字数 p90", LENGTH, measured.characters, quantile(0.9), "count",
-        larger_is_better=None,
+        larger_is_better=None, tested=mean,
     ),
     Measure(
         "sentences", "平均句数", LENGTH, measured.sentence_count, mean, "count",
@@ -113,7 +116,7 @@ def latencies(outcomes: Iterable[Outcome]) -> tuple[Measure, ...]:
     return tuple(
         Measure(
             f"{stage}_p{percent}", f"{stage} p{percent}", TIME, milliseconds(stage),
-            quantile(percent / 100), "milliseconds", larger_is_better=False,
+            quantile(percent / 100), "milliseconds", larger_is_better=False, tested=mean,
         )
         for stage in sorted(stages, key=lambda stage: stage == "total")
         for percent in (50, 95)

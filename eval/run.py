@@ -11,7 +11,6 @@ from corpus.document import Passage
 from corpus.errors import WenquError
 from eval.outcome import Candidate, Outcome, Quote, Reply, Retrieved, holds_answer
 from eval.questions import GoldConversation, GoldQuestion, QuestionSet
-from index.errors import DocumentNotFoundError
 from index.hit import Hit
 from index.search import HybridIndex
 
@@ -95,10 +94,7 @@ class LocalRespondent:
     def _quote(self, answer: Answer) -> Iterator[Quote]:
         for citation in answer.citations:
             document_id = citation.passage.document_id
-            try:
-                text = self._bot.library.document(document_id).text
-            except DocumentNotFoundError:
-                text = ""
+            text = self._bot.library.document(document_id).text
             faithful = text[citation.start : citation.end] == citation.quote
             yield Quote(
                 citation.number, document_id, citation.start, citation.end, citation.quote, faithful

@@ -65,6 +65,8 @@ def test_what_does_not_differ_is_not_compared() -> None:
     found = compared(a_run("+" * 5), a_run("+" * 4 + "-"))
     assert "follow_up" not in found
     assert {"answer", "recall@1", "answered", "citation_recall"} <= set(found)
+    # one sentence less, and all sentences of both runs have their quote
+    assert "cited" not in found
 
 
 def test_many_comparisons_make_each_less_sure() -> None:
@@ -82,6 +84,13 @@ def test_less_risk_is_better() -> None:
     text = comparison_text([compared(first, second)["brier"]])
     assert "确有下降" in text
     assert "Brier" in text
+
+
+def test_of_a_length_it_is_only_said_that_it_differs() -> None:
+    first = a_run("+" * 30)
+    wordy = replace(RIGHT, text="1979年，也就是那一年[1]。")
+    second = results(ABOUT, [replace(outcome, reply=wordy) for outcome in first.outcomes])
+    assert "确有不同" in comparison_text([compared(first, second)["characters_p50"]])
 
 
 def test_only_questions_that_both_asked_are_compared() -> None:

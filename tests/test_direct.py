@@ -18,6 +18,7 @@ from index.gazetteer import Gazetteer
         ("接管了多少客户？", "Mirantis 接管 Docker 的 700 多个客户。", "700 多个客户"),
         ("资源隔离有几类？", "大致可以分成五类。", "五类"),
         ("有几个特点？", "容器镜像有三个特点：", "三个特点"),
+        ("能管理多少台机器？", "同时管理数万台机器。", "数万台机器"),
         ("有多少人？", "没有说有几个。", ""),
         ("谁收购了它？", "2019 年被收购。", ""),
     ],
@@ -26,3 +27,9 @@ def test_a_date_or_a_number_is_taken_out_where_there_is_just_one(
     segmenter: Segmenter, question: str, sentence: str, direct: str
 ) -> None:
     assert direct_answer(understand(question, segmenter, Gazetteer({})), sentence) == direct
+
+
+def test_a_date_of_something_else_is_no_direct_answer(segmenter: Segmenter) -> None:
+    question = understand("Docker 哪年开源？", segmenter, Gazetteer({"Docker": "name"}))
+    assert direct_answer(question, "2006年，Google开源process container。") == ""
+    assert direct_answer(question, "2013年，Docker开源。") == "2013年"

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from bot.testing import client_of
 from corpus.document import Passage
 from corpus.words import Segmenter
 from eval.cli import evaluate
-from eval.errors import QuestionSetError, ServerError
+from eval.errors import MissingExtraError, QuestionSetError, ServerError
 from eval.folder import folder_set, half_of
 from eval.indexing import apart, bot_over, collection_name
 from eval.outcome import Outcome
@@ -315,6 +316,22 @@ def test_a_server_that_does_not_answer_is_told(folder: Path) -> None:
     nowhere = httpx2.Client(transport=httpx2.MockTransport(refusing), base_url="http://nowhere")
     with pytest.raises(ServerError, match="connection refused"):
         RemoteRespondent(nowhere).known(questions)
+
+
+def test_a_server_that_is_not_there_is_told(folder: Path, settings: Settings) -> None:
+    nowhere = Wish(data=folder, base="http://127.0.0.1:9")  # a port that nobody listens on
+    with pytest.raises(ServerError, match="/api/documents does not answer") as error:
+        measure(nowhere, settings, Runtime.open, silent)
+    assert (problem_of(error.value).code, problem_of(error.value).exit_status) == ("server", 1)
+
+
+def test_a_server_cannot_be_asked_without_the_library_for_it(
+    folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "httpx2", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=r"pip install 'wenqu\[eval\]'") as error:
+        measure(Wish(data=folder, base="http://somewhere"), settings, Runtime.open, silent)
+    assert "需要 httpx2" in problem_of(error.value).detail
 
 
 def test_the_command_prints_a_table_and_writes_a_report(

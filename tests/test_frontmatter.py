@@ -85,6 +85,6 @@ def test_a_date_is_shown_the_chinese_way_with_what_was_written(written: str, rea
 
 def test_author_and_date_are_put_into_words_in_this_order() -> None:
     metadata = {"date": "2020-1-2", "tags": "甲", "author": "张三"}
-    assert opening_lines(metadata) == ["作者：张三", "日期：2020年1月2日"]
-    assert opening_lines({"作者": "李四", "日期": "去年"}) == ["作者：李四", "日期：去年"]
+    assert opening_lines(metadata) == ["作者：张三", "发布日期：2020年1月2日"]
+    assert opening_lines({"作者": "李四", "日期": "去年"}) == ["作者：李四", "发布日期：去年"]
     assert opening_lines({"author": "", "weight": "50"}) == []

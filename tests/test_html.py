@@ -41,7 +41,7 @@ def test_broken_html_is_read_as_a_browser_reads_it() -> None:
 
 def test_a_paragraph_is_one_line_and_a_break_begins_another() -> None:
     assert lines("<p>容器\n   技术\n<b>Linux</b>\nkernel</p>") == ["容器技术 Linux kernel"]
-    assert lines("<p>作者：张三<br>日期：去年</p>") == ["作者：张三", "日期：去年"]
+    assert lines("<p>作者：张三<br>发布日期：去年</p>") == ["作者：张三", "发布日期：去年"]
 
 
 def test_lists_keep_their_numbers_and_their_nesting() -> None:

@@ -47,7 +47,7 @@ def test_title_author_and_date_come_from_the_front_matter_and_open_the_text(
     assert article.metadata["categories"] == "博客、阿里云系统组技术博客、首页"
     assert article.text.startswith(
         "容器技术之发展简史\n\n作者：阿里云系统组技术博客\n\n"
-        "日期：2020年10月13日（Tue, 13 Oct 2020 00:00:00 GMT）\n\n"
+        "发布日期：2020年10月13日（Tue, 13 Oct 2020 00:00:00 GMT）\n\n"
     )
 
 

@@ -52,7 +52,7 @@ def test_title_author_and_date_open_the_text() -> None:
     metadata = {"title": "容器简史", "author": "张三", "date": "2020-10-13"}
     title, text, sections = compose(Content((Block("正文。"),), metadata), "stem")
     assert title == "容器简史"
-    assert text == "容器简史\n\n作者：张三\n\n日期：2020年10月13日\n\n正文。"
+    assert text == "容器简史\n\n作者：张三\n\n发布日期：2020年10月13日\n\n正文。"
     assert [(s.heading, s.level, s.start, s.end) for s in sections] == [
         ("容器简史", 1, 0, len(text))
     ]
