@@ -66,18 +66,16 @@ def kind_of(text: str) -> Kind:
 
 def understand(text: str, segmenter: Segmenter, gazetteer: Gazetteer) -> Question:
     """Take a checked question apart."""
-    words = segmenter.words(text)
-    content = [word for word in words if word.text not in lexicon().asking]
     mentions = gazetteer.find(text)
+    places = [(mention.start, mention.end) for mention in mentions]
+    loose = {name.start for name in names(text) if places and _is_loose(text, name, places)}
+    skipped = lexicon().asking
+    words = segmenter.words(text)
+    content = [word for word in words if word.text not in skipped and word.start not in loose]
+    latin = [name for name in names(text) if name.text not in skipped and name.start not in loose]
     quoted = [fold(match.group(1)) for match in _QUOTED.finditer(text)]
-    latin = [name for name in names(text) if name.text not in lexicon().asking]
-    named = [(mention.start, mention.end) for mention in mentions]
-    named += [(name.start, name.end) for name in latin]
-    rest = [
-        word.text
-        for word in content
-        if not any(start <= word.start and word.end <= end for start, end in named)
-    ]
+    named = [*places, *((name.start, name.end) for name in latin)]
+    rest = [word.text for word in content if not _within(word, named)]
     return Question(
         text=text,
         kind=kind_of(text),
@@ -87,3 +85,15 @@ def understand(text: str, segmenter: Segmenter, gazetteer: Gazetteer) -> Questio
         subjects=tuple(dict.fromkeys(fold(mention.name) for mention in mentions)),
         rest=tuple(dict.fromkeys(rest)),
     )
+
+
+def _is_loose(text: str, name: Word, places: list[tuple[int, int]]) -> bool:
+    """Whether `name` is an English word among Chinese, as in «PaaS platform 有哪些», and no name.
+
+    That is: written small, unknown to the corpus, beside a subject that is known.
+    """
+    return text[name.start : name.end].islower() and not _within(name, places)
+
+
+def _within(word: Word, places: list[tuple[int, int]]) -> bool:
+    return any(start <= word.start and word.end <= end for start, end in places)

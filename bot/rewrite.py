@@ -86,10 +86,15 @@ def _filled(question: str, pronoun: tuple[int, int], focus: _Focus) -> str:
 
 
 def _completed(question: str, focus: _Focus, segmenter: Segmenter) -> str:
-    if all(word.text in lexicon().asking for word in segmenter.words(question)):
+    asking = lexicon().asking
+    content = [word for word in segmenter.words(question) if word.text not in asking]
+    if not content:
         stem = _without(lexicon().asks, focus.question).rstrip("？?。！ ")  # «哪一年？», «为什么？»
         return f"{stem or focus.question} {question}"
-    return f"{focus.names[0] if focus.names else focus.question} {question}"
+    if focus.names:
+        return f"{focus.names[0]} {question}"
+    # With two words of its own it says what it is about: «摩尔定律带来了什么？»
+    return question if len(content) > 1 else f"{focus.question} {question}"
 
 
 def _place(pattern: re.Pattern[str], text: str, group: str | int = 0) -> tuple[int, int] | None:

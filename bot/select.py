@@ -73,7 +73,7 @@ def _list(
     best = evidence[0]
     nearly = _LIST_NEARLY if question.kind == "list" else NEARLY
     tried = [one for one in evidence[:_LISTS_TRIED] if best.score - one.score <= nearly]
-    for one in tried:
+    for one in (told for near in tried for told in _told(near)):
         document = document_of(one)
         if document is None:
             continue

@@ -56,9 +56,28 @@ def test_a_question_is_taken_apart(segmenter: Segmenter) -> None:
     assert not {"请问", "哪", "的", "是"} & set(question.content)
 
 
+def test_an_english_word_beside_a_known_subject_is_no_name(segmenter: Segmenter) -> None:
+    gazetteer = Gazetteer({"PaaS": "name"})
+    assert understand("PaaS platform 有哪些？", segmenter, gazetteer).names == ("paas",)
+    assert understand("podman 是什么？", segmenter, gazetteer).names == ("podman",)
+    assert understand("PaaS 和 Podman", segmenter, gazetteer).names == ("paas", "podman")
+
+
 @pytest.mark.parametrize(
     "text",
-    ["你好", "您好！", "Hello", "谢谢你", "多謝！", "你是谁？", "你能做什么？", "再见", "好的"],
+    [
+        "你好",
+        "您好！",
+        "Hello",
+        "谢谢你",
+        "多謝！",
+        "你是谁？",
+        "你能做什么？",
+        "再见",
+        "好的",
+        "谢谢，很有帮助",
+        "拜拜，下次再聊",
+    ],
 )
 def test_small_talk_is_answered_as_a_person_would(text: str) -> None:
     assert small_talk(text)
