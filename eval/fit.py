@@ -7,7 +7,7 @@ weight. The test halves are not looked at.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names, signals = list(weights().evidence), list(weights().signals)
     evidence = fit_evidence(examples)
     refusal, bias, threshold = fit_refusal(examples)
-    text = _written(
+    text = written(
         dict(zip(names, evidence, strict=True)),
         dict(zip(signals, refusal, strict=True)),
         bias,
@@ -193,16 +193,17 @@ def _threshold(
     return chosen
 
 
-def _minimise(loss, size: int, *, decay: float = _DECAY):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _minimise(
+    loss: "Callable[[Tensor, Tensor], Tensor]", size: int, *, decay: float = _DECAY
+) -> tuple[Matrix, float]:
     import torch  # noqa: PLC0415
 
-    torch.manual_seed(0)
     weight, bias = torch.zeros(size, requires_grad=True), torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.Adam([weight, bias], lr=_RATE)
     for _ in range(_STEPS):
         optimizer.zero_grad()
         total = loss(weight, bias) + decay * (weight**2).sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch types it not
         optimizer.step()
     return weight.detach().numpy(), float(bias.detach()[0])
 
@@ -217,10 +218,12 @@ def _shares(groups: Sequence[str]) -> list[float]:
     return [1 / (len(counts) * counts[group]) for group in groups]
 
 
-def _written(
-    evidence: dict[str, float], signals: dict[str, float], bias: float, threshold: float
+def written(
+    evidence: Mapping[str, float], signals: Mapping[str, float], bias: float, threshold: float
 ) -> str:
-    def rows(values: dict[str, float]) -> str:
+    """Return the content of `bot/weights.toml`."""
+
+    def rows(values: Mapping[str, float]) -> str:
         return "".join(f"{name} = {value:.3f}\n" for name, value in values.items())
 
     return (
