@@ -11,7 +11,7 @@ from bot.lexicon import lexicon
 from bot.question import Question
 from bot.weights import weights
 from corpus.document import Passage
-from corpus.fold import fold
+from corpus.fold import fold, simplify
 from corpus.sentences import item_marker, sentences
 from corpus.words import Segmenter
 from index.hit import Hit
@@ -77,7 +77,7 @@ def gather(question: Question, hits: Sequence[Hit], index: HybridIndex) -> list[
     ]
     found.sort(key=_order)
     near, far = found[:EMBEDDED], found[EMBEDDED:]
-    vector = index.embedder.encode_questions([question.text])[0]
+    vector = index.embedder.encode_questions([simplify(question.text)])[0]
     cosines = index.embedder.encode_passages([evidence.context for evidence in near]) @ vector
     lowest = float(np.min(cosines, initial=1.0))
     judged = [

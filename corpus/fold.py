@@ -32,6 +32,32 @@ class _FoldTable(dict[int, str]):
         return folded
 
 
+class _SimplifyTable(dict[int, str]):
+    """Code point to its simplified form, filled as characters are met."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._simplify = OpenCC("t2s")
+
+    def __missing__(self, point: int) -> str:
+        simplified: str = self._simplify.convert(chr(point))
+        self[point] = simplified
+        return simplified
+
+
+@lru_cache(maxsize=1)
+def _simplify_table() -> _SimplifyTable:
+    return _SimplifyTable()
+
+
+def simplify(text: str) -> str:
+    """Return `text` in simplified script, as it is embedded; width, case and accents stay.
+
+    Character by character, like `fold`: 繁體 and 繁体 have the same vector.
+    """
+    return text.translate(_simplify_table())
+
+
 @lru_cache(maxsize=1)
 def _table() -> _FoldTable:
     return _FoldTable()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from corpus.chunk import chunk
 from corpus.document import Document, Passage
+from corpus.fold import simplify
 
 PASSAGES = "passages.jsonl"
 LINES = "lines.npy"
@@ -89,6 +90,9 @@ def write_rows(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def search_text(title: str, headings: Sequence[str], text: str) -> str:
-    """Return what is embedded and cut into terms for a passage: title, headings, text."""
+    """Return what is embedded and cut into terms for a passage: title, headings, text.
+
+    In simplified script, so that a passage is found alike in either.
+    """
     path = [title, *(heading for heading in headings if heading != title)]
-    return "\n".join([" > ".join(part for part in path if part), text])
+    return simplify("\n".join([" > ".join(part for part in path if part), text]))

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.fold import simplify
 from corpus.words import Segmenter
 from index.dense import Dense
 from index.embed import Embedder
@@ -68,7 +69,7 @@ class HybridIndex:
             return []
         watch = watch or Stopwatch()
         with watch.stage("embed"):
-            vector = self.embedder.encode_questions([question])[0]
+            vector = self.embedder.encode_questions([simplify(question)])[0]
         with watch.stage("dense"):
             near, _ = self.dense.search(vector, max(DEPTH, k))
         with watch.stage("bm25"):

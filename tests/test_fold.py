@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.fold import fold, fold_with_offsets
+from corpus.fold import fold, fold_with_offsets, simplify
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -63,3 +63,7 @@ def test_a_match_in_folded_text_leads_to_the_shown_words() -> None:
 def test_a_span_outside_the_folded_text_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\[1, 3\) is no span of a folded text of 2"):
         fold_with_offsets("容器").original(1, 3)
+
+
+def test_simplifying_changes_the_script_and_nothing_else() -> None:
+    assert simplify("Café 容器編排，\uff21！") == "Café 容器编排，\uff21！"

@@ -65,3 +65,8 @@ def test_the_stages_of_a_search_are_timed(index: HybridIndex) -> None:
 def test_what_is_searched_has_the_title_once_and_the_headings_above() -> None:
     assert search_text("简史", ("简史", "编排"), "文") == "简史 > 编排\n文"
     assert search_text("", (), "文") == "\n文"
+
+
+def test_either_script_finds_the_same_with_the_same_scores(index: HybridIndex) -> None:
+    assert index.search("貓和狗") == index.search("猫和狗")
+    assert search_text("簡史", ("編排",), "容器") == search_text("简史", ("编排",), "容器")

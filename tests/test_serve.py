@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -83,6 +84,15 @@ print(sorted({NOT_NEEDED!r} & {{*sys.modules}}))
     assert run.stdout == "[]\n"
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """A shell has background jobs ignore interrupts, and a child process would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_signal_to_stop_ends_the_service_cleanly(data: Path) -> None:
     for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
         with Server(data) as server:
