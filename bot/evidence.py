@@ -20,7 +20,7 @@ from index.search import HybridIndex
 
 PASSAGES = 5
 """Passages whose sentences are looked at."""
-EMBEDDED = 24
+EMBEDDED = 12
 """Sentences that are embedded; those that share the least with the question are not."""
 
 _NUMERAL = "[0-9零〇一二两三四五六七八九十百千万亿]"
