@@ -20,7 +20,10 @@ from bot.app import create_app
 from bot.commands.serve import bind
 from bot.runtime import Runtime
 from bot.wire import Json
+from corpus.document import Document
 
+CAT_QUESTION = "阿花在哪里睡觉？"
+CAT_TEXT = "喵星人手册\n\n阿花在屋顶上睡觉。阿花一九九七年出生。\n\n𠮷野家不卖猫粮。"
 _SECONDS = 30
 
 
@@ -53,6 +56,11 @@ def problem_in(response: Response, status: int, code: str) -> Json:
         message = f"expected {expected}, got {found}: {response.text}"
         raise AssertionError(message)
     return said
+
+
+def cat_document(name: str, text: str = CAT_TEXT, source: str = "") -> Document:
+    """Make a small document, with a character outside the basic plane in it."""
+    return Document(id=name, title=f"题 {name}", text=text, source=source or f"{name}.md")
 
 
 @contextmanager

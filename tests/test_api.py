@@ -11,40 +11,15 @@ from bot.api.schema import (
     SessionReply,
 )
 from bot.runtime import Runtime
-from bot.settings import Settings
-from bot.testing import ask, client_of, problem_in
-from corpus.document import Document
+from bot.testing import CAT_QUESTION, CAT_TEXT, ask, cat_document, client_of, problem_in
 from corpus.words import Segmenter
-from index.database import Database
 from index.documents import digest
 from index.embed import Vectors
 from index.testing import CharEmbedder
 
-ASKED = "阿花在哪里睡觉？"
-TEXT = "喵星人手册\n\n阿花在屋顶上睡觉。阿花一九九七年出生。\n\n𠮷野家不卖猫粮。"
-
-
-def make(name: str, text: str = TEXT, source: str = "") -> Document:
-    return Document(id=name, title=f"题 {name}", text=text, source=source or f"{name}.md")
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, segmenter: Segmenter) -> Iterator[Runtime]:
-    settings = Settings(data=tmp_path / "var", max_upload_bytes=100_000)
-    made = Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
-    made.library().ingest([make("手册/猫")])
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(runtime: Runtime) -> Iterator[TestClient]:
-    with client_of(runtime) as made:
-        yield made
-
 
 def test_an_answer_quotes_the_document_at_its_offsets(client: TestClient) -> None:
-    reply = ask(client, ASKED)
+    reply = ask(client, CAT_QUESTION)
     assert not reply["refused"]
     assert reply["answer"]
     document = client.get("/api/documents/手册/猫").json()
@@ -58,9 +33,9 @@ def test_an_answer_quotes_the_document_at_its_offsets(client: TestClient) -> Non
 
 
 def test_a_citation_links_to_the_page_that_marks_its_words(client: TestClient) -> None:
-    (citation, *_) = ask(client, ASKED)["citations"]
+    (citation, *_) = ask(client, CAT_QUESTION)["citations"]
     version = client.get("/api/documents/手册/猫").json()["version"]
-    assert version == digest(make("手册/猫"))[:12]
+    assert version == digest(cat_document("手册/猫"))[:12]
     where = f"start={citation['start']}&end={citation['end']}&v={version}"
     assert citation["view_url"] == f"/documents/%E6%89%8B%E5%86%8C/%E7%8C%AB?{where}"
     page = client.get(citation["view_url"])
@@ -71,8 +46,8 @@ def test_a_citation_links_to_the_page_that_marks_its_words(client: TestClient) -
 def test_offsets_are_not_applied_to_a_text_they_were_not_counted_in(
     client: TestClient, runtime: Runtime
 ) -> None:
-    (citation, *_) = ask(client, ASKED)["citations"]
-    runtime.library().ingest([make("手册/猫", "阿花搬走了。" + TEXT)])
+    (citation, *_) = ask(client, CAT_QUESTION)["citations"]
+    runtime.library().ingest([cat_document("手册/猫", "阿花搬走了。" + CAT_TEXT)])
     page = client.get(citation["view_url"]).text
     assert "<mark>" not in page
     assert "有改动" in page
@@ -84,21 +59,21 @@ def test_links_are_absolute_where_the_public_address_is_known(
     settings = runtime.settings.model_copy(update={"public_url": "https://docs.example/wenqu/"})
     public = Runtime(settings, runtime.database, CharEmbedder(""), segmenter)
     with client_of(public) as client:
-        (citation, *_) = ask(client, ASKED)["citations"]
+        (citation, *_) = ask(client, CAT_QUESTION)["citations"]
     assert citation["view_url"].startswith("https://docs.example/wenqu/documents/%E6")
 
 
 def test_a_source_on_the_web_is_linked_and_any_other_is_not(
     client: TestClient, runtime: Runtime
 ) -> None:
-    runtime.library().ingest([make("手册/猫", source="https://cats.example/a?b=1")])
-    assert ask(client, ASKED)["citations"][0]["source_url"] == "https://cats.example/a?b=1"
-    runtime.library().ingest([make("手册/猫", source="javascript:alert(1)")])
-    assert ask(client, ASKED)["citations"][0]["source_url"] is None
+    runtime.library().ingest([cat_document("手册/猫", source="https://cats.example/a?b=1")])
+    assert ask(client, CAT_QUESTION)["citations"][0]["source_url"] == "https://cats.example/a?b=1"
+    runtime.library().ingest([cat_document("手册/猫", source="javascript:alert(1)")])
+    assert ask(client, CAT_QUESTION)["citations"][0]["source_url"] is None
 
 
 def test_a_conversation_goes_on_in_its_session(client: TestClient) -> None:
-    first = ask(client, ASKED)
+    first = ask(client, CAT_QUESTION)
     second = ask(client, "哪一年出生？", session_id=first["session_id"])
     assert second["session_id"] == first["session_id"]
     assert second["turn_id"] != first["turn_id"]
@@ -117,14 +92,14 @@ def test_an_unknown_session_is_an_error_and_never_another_conversation(client: T
 def test_a_session_of_one_collection_is_unknown_in_another(
     client: TestClient, runtime: Runtime
 ) -> None:
-    runtime.library("b").ingest([make("b")])
-    session_id = ask(client, ASKED)["session_id"]
+    runtime.library("b").ingest([cat_document("b")])
+    session_id = ask(client, CAT_QUESTION)["session_id"]
     body = {"question": "阿花？", "session_id": session_id, "collection": "b"}
     problem_in(client.post("/api/chat", json=body), 404, "session_not_found")
 
 
 def test_a_deleted_session_is_gone(client: TestClient) -> None:
-    path = f"/api/sessions/{ask(client, ASKED)['session_id']}"
+    path = f"/api/sessions/{ask(client, CAT_QUESTION)['session_id']}"
     response = client.delete(path)
     assert (response.status_code, response.content) == (204, b"")
     problem_in(client.get(path), 404, "session_not_found")
@@ -132,7 +107,7 @@ def test_a_deleted_session_is_gone(client: TestClient) -> None:
 
 
 def test_a_vote_shows_in_the_session(client: TestClient) -> None:
-    reply = ask(client, ASKED)
+    reply = ask(client, CAT_QUESTION)
     vote = {"turn_id": reply["turn_id"], "vote": "down", "comment": "不对"}
     assert client.post("/api/feedback", json=vote).status_code == 204
     kept = client.get(f"/api/sessions/{reply['session_id']}").json()
@@ -143,7 +118,7 @@ def test_a_vote_shows_in_the_session(client: TestClient) -> None:
 
 
 def test_what_was_cited_is_not_shown_once_its_document_is_deleted(client: TestClient) -> None:
-    reply = ask(client, ASKED)
+    reply = ask(client, CAT_QUESTION)
     deleted = client.delete("/api/documents/手册/猫")
     assert deleted.json() == {"deleted": ["手册/猫"], "passages": 0}
     DeleteReply.model_validate(deleted.json())
@@ -153,14 +128,14 @@ def test_what_was_cited_is_not_shown_once_its_document_is_deleted(client: TestCl
     assert (citation["quote"], citation["passage"], citation["view_url"]) == ("", "", None)
     problem_in(client.get("/api/documents/手册/猫"), 404, "document_not_found")
     problem_in(client.delete("/api/documents/手册/猫"), 404, "document_not_found")
-    assert ask(client, ASKED)["refused"]
+    assert ask(client, CAT_QUESTION)["refused"]
 
 
 def test_without_documents_there_is_a_refusal_and_the_service_is_ready(
     client: TestClient, runtime: Runtime
 ) -> None:
     runtime.library().delete(["手册/猫"])
-    reply = ask(client, ASKED)
+    reply = ask(client, CAT_QUESTION)
     assert reply["refusal"]["reason"] == "no_documents"
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["index"]) == (200, "empty")
@@ -188,7 +163,7 @@ def test_a_search_with_wrong_parameters_is_refused(client: TestClient, query: st
 
 
 def test_a_collection_is_apart_from_the_others(client: TestClient, runtime: Runtime) -> None:
-    runtime.library("b").ingest([make("狗", "阿黄在院子里睡觉。")])
+    runtime.library("b").ingest([cat_document("狗", "阿黄在院子里睡觉。")])
     citation = ask(client, "阿黄在哪里睡觉？", collection="b")["citations"][0]
     assert citation["view_url"].endswith("&collection=b")
     assert "<mark>" in client.get(citation["view_url"]).text
@@ -323,7 +298,7 @@ def test_no_question_is_written_to_the_log(
 
 
 def test_metrics_count_requests_by_pattern_and_answers_by_kind(client: TestClient) -> None:
-    ask(client, ASKED)
+    ask(client, CAT_QUESTION)
     ask(client, "你好")
     client.get("/api/documents/手册/猫")
     text = client.get("/metrics").text

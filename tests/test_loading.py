@@ -1,8 +1,7 @@
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import anyio
 import pytest
@@ -13,36 +12,12 @@ from bot.api.state import Workers
 from bot.app import create_app
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.testing import ask, client_of, problem_in
+from bot.testing import CAT_QUESTION, ask, client_of, problem_in
 from bot.unstored import UnstoredConversations
-from corpus.document import Document
 from corpus.words import Segmenter
-from index.database import Database
 from index.embed import Vectors
 from index.errors import ModelError
 from index.testing import CharEmbedder
-
-ASKED = "阿花在哪里睡觉？"
-TEXT = "喵星人手册\n\n阿花在屋顶上睡觉。阿花一九九七年出生。\n\n𠮷野家不卖猫粮。"
-
-
-def make(name: str, text: str = TEXT, source: str = "") -> Document:
-    return Document(id=name, title=f"题 {name}", text=text, source=source or f"{name}.md")
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, segmenter: Segmenter) -> Iterator[Runtime]:
-    settings = Settings(data=tmp_path / "var", max_upload_bytes=100_000)
-    made = Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
-    made.library().ingest([make("手册/猫")])
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(runtime: Runtime) -> Iterator[TestClient]:
-    with client_of(runtime) as made:
-        yield made
 
 
 def test_while_the_model_loads_the_process_is_up_and_not_ready(runtime: Runtime) -> None:
@@ -66,7 +41,7 @@ def test_while_the_model_loads_the_process_is_up_and_not_ready(runtime: Runtime)
             "status": "ready",
             "checks": {"start": "ok", "index": "ok"},
         }
-        ask(client, ASKED)
+        ask(client, CAT_QUESTION)
 
 
 def test_a_model_that_cannot_be_loaded_is_told_to_whoever_asks(runtime: Runtime) -> None:
@@ -101,7 +76,7 @@ def test_loading_is_tried_again_until_it_works(runtime: Runtime) -> None:
         assert loaded.wait(30)
         while client.get("/readyz").status_code != 200:
             assert client.get("/readyz").json()["checks"] == {"start": "database"}
-        ask(client, ASKED)
+        ask(client, CAT_QUESTION)
     assert tries == [0, 1, 2]
 
 

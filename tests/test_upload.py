@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,35 +10,7 @@ from bot.api.schema import (
     DocumentReply,
     IngestReply,
 )
-from bot.runtime import Runtime
-from bot.settings import Settings
-from bot.testing import ask, client_of, problem_in
-from corpus.document import Document
-from corpus.words import Segmenter
-from index.database import Database
-from index.testing import CharEmbedder
-
-ASKED = "阿花在哪里睡觉？"
-TEXT = "喵星人手册\n\n阿花在屋顶上睡觉。阿花一九九七年出生。\n\n𠮷野家不卖猫粮。"
-
-
-def make(name: str, text: str = TEXT, source: str = "") -> Document:
-    return Document(id=name, title=f"题 {name}", text=text, source=source or f"{name}.md")
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, segmenter: Segmenter) -> Iterator[Runtime]:
-    settings = Settings(data=tmp_path / "var", max_upload_bytes=100_000)
-    made = Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
-    made.library().ingest([make("手册/猫")])
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(runtime: Runtime) -> Iterator[TestClient]:
-    with client_of(runtime) as made:
-        yield made
+from bot.testing import CAT_TEXT, ask, problem_in
 
 
 def upload(client: TestClient, *files: tuple[str, bytes]) -> Response:
@@ -148,8 +119,8 @@ def test_documents_are_listed_and_read_whole(client: TestClient) -> None:
     listed = client.get("/api/documents").json()
     DocumentList.model_validate(listed)
     (item,) = listed["documents"]
-    assert (item["id"], item["characters"], item["passages"]) == ("手册/猫", len(TEXT), 1)
+    assert (item["id"], item["characters"], item["passages"]) == ("手册/猫", len(CAT_TEXT), 1)
     read = client.get("/api/documents/手册/猫").json()
     DocumentReply.model_validate(read)
-    assert read["text"] == TEXT
+    assert read["text"] == CAT_TEXT
     assert {k: read[k] for k in item} == item
