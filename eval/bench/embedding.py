@@ -24,7 +24,7 @@ from index.embed import Embedder, Vectors
 from index.embedders import open_embedder
 from index.model import model_folder
 
-_DATA = Path(__file__).parents[2] / "shared" / "data" / "cmrc_trial"
+_DATA = Path(__file__).parents[2].parent / "shared" / "data" / "cmrc_trial"
 _ROUNDS = 5
 _LETTERS = 300  # of a passage
 
