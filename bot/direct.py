@@ -26,7 +26,7 @@ def direct_answer(question: Question, sentence: str) -> str:
     Only where the sentence names what is asked about and has exactly one candidate: with two
     dates in it, a guess could stand at the head of the answer, and the sentence says it better.
     """
-    pattern = _pattern(question)
+    pattern = answer_pattern(question)
     folded = fold_with_offsets(sentence)
     if pattern is None or any(subject not in folded.text for subject in question.subjects):
         return ""
@@ -38,7 +38,8 @@ def direct_answer(question: Question, sentence: str) -> str:
     return sentence[start:end].strip()
 
 
-def _pattern(question: Question) -> re.Pattern[str] | None:
+def answer_pattern(question: Question) -> re.Pattern[str] | None:
+    """Return what the answer to a question for a date or a number looks like, in folded text."""
     if question.kind == "when":
         return _DATE
     counted = _COUNTED.search(fold(question.text)) if question.kind == "count" else None

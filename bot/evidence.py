@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bot.alike import alike
+from bot.direct import answer_pattern
 from bot.lexicon import lexicon
 from bot.question import Question
 from bot.weights import weights
@@ -23,9 +24,7 @@ PASSAGES = 5
 EMBEDDED = 12
 """Sentences that are embedded; those that share the least with the question are not."""
 
-_NUMERAL = "[0-9零〇一二两三四五六七八九十百千万亿]"
 _NUMBER = re.compile(r"[0-9]|[二两三四五六七八九十百千万亿]")
-_UNIT = re.compile(r"(?:几|多少) ?(\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,9 @@ def wanted(question: Question, text: str) -> float:
     """
     folded = fold(text)
     if question.kind == "count":
-        unit = _UNIT.search(fold(question.text))
-        counted = unit and re.search(rf"{_NUMERAL}[多余]? ?{re.escape(unit[1])}", folded)
-        return 1.0 if counted else 0.5 * bool(_NUMBER.search(folded))
+        counted = answer_pattern(question)
+        found = counted is not None and counted.search(folded) is not None
+        return 1.0 if found else 0.5 * bool(_NUMBER.search(folded))
     if question.kind == "definition" and question.subjects:
         subject = re.escape(question.subjects[-1])
         return float(bool(re.search(rf"^.{{0,12}}{subject}.{{0,8}}(?:是|指|即|：|为)", folded)))

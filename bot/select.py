@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.evidence import Evidence
+from bot.evidence import Evidence, wanted
 from bot.lists import announces, label, whole_list
 from bot.question import Question
 from corpus.document import Document
@@ -15,8 +15,8 @@ SENTENCES = 3
 """At most, outside lists."""
 ENOUGH = 180
 """Characters after which no further sentence is added."""
-NEARLY = 1.5
-"""A further sentence is added while its score is within this of the best: odds of 1 to 4.5."""
+NEARLY = 2.0
+"""A further sentence is added while its score is within this of the best: odds of 1 to 7."""
 _LIST_NEARLY = 3.0
 _LISTS_TRIED = 6
 _WANTED_NEARLY = 3.0
@@ -55,6 +55,8 @@ def select(question: Question, evidence: Sequence[Evidence], document_of: Docume
     sides = _sides(question, evidence) if question.kind == "compare" else []
     chosen = sides or _best(evidence)
     told = [further for one in chosen for further in _told(one)]
+    if question.kind == "why":
+        told += _reason_behind(question, chosen[0])
     first = told[0].passage.document_id
     unique = {(one.passage.document_id, one.start): one for one in told}.values()
     return Selection(
@@ -145,6 +147,13 @@ def _told(evidence: Evidence) -> list[Evidence]:
 
 def _size(text: str) -> int:
     return len(_UNIT.findall(text))
+
+
+def _reason_behind(question: Question, evidence: Evidence) -> list[Evidence]:
+    """Return the next sentence if it gives the reason that `evidence` itself does not."""
+    if evidence.features["wanted"] == 1:
+        return []
+    return [one for one in _following(evidence)[:1] if wanted(question, one.text) == 1]
 
 
 def _following(evidence: Evidence) -> list[Evidence]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Matrix = NDArray[np.float32]
-ANSWERED_AT_LEAST = 0.945
+ANSWERED_AT_LEAST = 0.955
 _STEPS = 600
 _RATE = 0.05
 _DECAY = 3e-3
