@@ -16,6 +16,7 @@ from bot.smalltalk import small_talk
 from bot.verify import supported
 from bot.weights import weights
 from corpus.document import Document
+from corpus.errors import SpanError
 from index.errors import DocumentNotFoundError
 from index.hit import Hit
 from index.library import Library
@@ -123,10 +124,13 @@ class Bot:
         return compose(selection.evidence, direct=direct if supported(direct, quoted) else "")
 
     def _document_of(self, evidence: Evidence) -> Document | None:
+        """Return the document as it was searched; None if it has since been replaced or deleted."""
         try:
-            return self.library.document(evidence.passage.document_id)
-        except DocumentNotFoundError:
-            return None  # deleted since the search; its passage can still be quoted this once
+            document = self.library.document(evidence.passage.document_id)
+            evidence.passage.check(document)
+        except (DocumentNotFoundError, SpanError):
+            return None  # its passage can still be quoted this once
+        return document
 
     def _finish(self, answer: Answer, prepared: Prepared) -> Answer:
         return replace(

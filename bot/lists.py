@@ -26,8 +26,8 @@ def whole_list(document: Document, evidence: Evidence) -> list[Evidence]:
         return []
     text = document.text
     if not _is_item(text, rows[at]):
-        announces = text[rows[at].end - 1] in "：:" or evidence.end == rows[at].end
-        if not announces or at + 1 >= len(rows) or not _is_item(text, rows[at + 1]):
+        leads_on = text[rows[at].end - 1] in "：:" or evidence.end == rows[at].end
+        if not leads_on or at + 1 >= len(rows) or not _is_item(text, rows[at + 1]):
             return []
         first = at + 1
     else:

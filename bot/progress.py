@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from index.build import Progress
+from index.embed import Progress
 
 _STAGES = {
     "read": "读取文档",

@@ -22,7 +22,6 @@ class Question:
     Attributes:
         text: As it is searched.
         kind: What sort of answer it wants.
-        words: Its words in order, question words included.
         content: Folded words that an answer should speak of, without repeats, in order.
         names: Folded Latin names and quoted titles, which an answer must speak of.
         subjects: Folded names that the corpus itself uses, such as titles of documents.
@@ -31,7 +30,6 @@ class Question:
 
     text: str
     kind: Kind
-    words: tuple[Word, ...]
     content: tuple[str, ...]
     names: tuple[str, ...]
     subjects: tuple[str, ...]
@@ -79,7 +77,6 @@ def understand(text: str, segmenter: Segmenter, gazetteer: Gazetteer) -> Questio
     return Question(
         text=text,
         kind=kind_of(text),
-        words=tuple(words),
         content=tuple(dict.fromkeys(word.text for word in content)),
         names=tuple(dict.fromkeys([*(name.text for name in latin), *quoted])),
         subjects=tuple(dict.fromkeys(fold(mention.name) for mention in mentions)),

@@ -87,7 +87,7 @@ def _is_heading(question: Question, evidence: Evidence) -> bool:
 
 
 def _proper(question: Question) -> list[str]:
-    """Return the names in the question that are typed like names, with a capital or a digit."""
+    """Return the names in the question that folding changes, mostly those with a capital."""
     return [name for name in question.names if as_typed(question.text, name) != name]
 
 

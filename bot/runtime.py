@@ -12,10 +12,9 @@ from bot.settings import Settings
 from bot.unstored import UnstoredConversations
 from bot.wire import Sources
 from corpus.words import Segmenter, read_dictionary
-from index.build import Progress
 from index.cache import CachedEmbedder
 from index.database import Database
-from index.embed import Embedder
+from index.embed import Embedder, Progress
 from index.errors import CollectionNotFoundError
 from index.library import Library
 

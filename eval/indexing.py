@@ -11,7 +11,7 @@ from bot.settings import Settings
 from corpus import chunk, fold, sentences, words
 from eval.questions import QuestionSet
 from index import build, dense, gazetteer, lexical, rows, store
-from index.build import Progress
+from index.embed import Progress
 
 # A change of one of these changes the index of the same documents with the same model.
 _SHAPING: tuple[ModuleType, ...] = (

@@ -24,7 +24,7 @@ from eval.outcome import Outcome
 from eval.questions import QuestionSet, of_split, sampled
 from eval.results import About, Results, results
 from eval.run import LocalRespondent, Respondent, ask_all
-from index.build import Progress
+from index.embed import Progress
 
 if TYPE_CHECKING:  # needs an extra
     from eval.remote import RemoteRespondent

@@ -1,18 +1,14 @@
 """From rows to vectors and term counts, made anew only where they are not known."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
 from corpus.words import Segmenter
-from index.embed import Embedder, Vectors
+from index.embed import Embedder, Progress, Vectors
 from index.lexical import Bags
 from index.rows import Row, search_text
 from index.store import Generation
-
-Progress: TypeAlias = Callable[[str, float], None]
-"""Called with the name of a stage and the share of it that is done, 0 to 1."""
 
 _AT_ONCE = 256
 

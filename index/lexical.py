@@ -1,7 +1,7 @@
 """BM25 over any terms, in flat arrays that load without being read.
 
-Terms are kept as 64-bit hashes: a sorted array is searched in place of a dictionary, which for
-100,000 passages would take seconds and hundreds of megabytes to load. With ten million different
+Terms are kept as 64-bit hashes: a sorted array is searched where it lies, in place of a dictionary
+that would have to be read whole. With ten million different
 terms, the chance of any two sharing a hash is 3 in a million.
 """
 

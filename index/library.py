@@ -15,10 +15,10 @@ from sqlalchemy import delete, select
 
 from corpus.document import Document
 from corpus.words import Segmenter
-from index.build import Progress, features
+from index.build import features
 from index.database import CollectionRow, Database, DocumentRow, now
 from index.documents import DocumentInfo, digest, from_row, to_row
-from index.embed import Embedder
+from index.embed import Embedder, Progress
 from index.errors import DocumentNotFoundError, LibraryBusyError
 from index.rows import Row, rows_of
 from index.store import Generation, open_generation, prune, write_generation

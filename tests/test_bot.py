@@ -121,3 +121,15 @@ def test_whatever_is_asked_every_citation_is_exact_and_every_sentence_supported(
         return
     assert 0 <= answer.confidence <= 1
     assert bot.ask(question).text == answer.text
+
+
+def test_a_document_replaced_after_the_search_is_not_read_by_its_old_offsets(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    database = Database(f"sqlite:///{tmp_path}/wenqu.db")
+    library = Library(tmp_path / "index", database, EMBEDDER, segmenter)
+    library.ingest([DOCUMENT])
+    bot = Bot(library)
+    prepared = bot.prepare("隔离技术分成哪几类？")
+    library.ingest([Document(id="简史", title="容器简史", text="没有了。", source="简史.md")])
+    checked(bot.answer(prepared))  # from what was searched, or not at all

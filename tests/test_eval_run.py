@@ -26,8 +26,8 @@ from eval.remote import RemoteRespondent
 from eval.results import load
 from eval.run import LocalRespondent, ask_all, retrieved
 from eval.session import Wish, measure, question_set
-from index.build import Progress
 from index.database import Database
+from index.embed import Progress
 from index.hit import Hit
 from index.testing import CharEmbedder
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bot.commands.options import configured, opened, parser_for
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
-from index.build import Progress
+from index.embed import Progress
 from index.library import IngestReport
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.settings import Configuration, Settings
-from index.build import Progress
+from index.embed import Progress
 
 if TYPE_CHECKING:
     from bot.runtime import OpenRuntime, Runtime
