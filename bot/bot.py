@@ -6,20 +6,21 @@ from dataclasses import dataclass, replace
 from bot import messages
 from bot.answer import Answer, Refusal, Turn
 from bot.compose import Composed, compose
-from bot.direct import direct_answer
 from bot.evidence import Evidence, gather
 from bot.question import Question, check, understand
+from bot.reading import USES, Readings, Use, read, rerank
 from bot.refuse import Judgement, judge
 from bot.rewrite import standalone
 from bot.select import select
+from bot.short import short_answer
 from bot.smalltalk import small_talk
 from bot.verify import supported
-from bot.weights import weights
 from corpus.document import Document
 from corpus.errors import SpanError
 from index.errors import DocumentNotFoundError
 from index.hit import Hit
 from index.library import Library
+from index.reader import Reader
 from index.search import HybridIndex
 from index.stopwatch import Stopwatch
 
@@ -46,12 +47,41 @@ class Prepared:
     watch: Stopwatch
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the passages found say to a question.
+
+    Attributes:
+        question: Taken apart.
+        hits: Best first, after reading.
+        readings: Of the first hits; empty without a reader.
+        evidence: Sentences, best first.
+        judgement: Whether they answer.
+    """
+
+    question: Question
+    hits: Sequence[Hit]
+    readings: Readings
+    evidence: Sequence[Evidence]
+    judgement: Judgement
+
+
 class Bot:
     """Answers questions about one collection. Safe to use from many threads."""
 
-    def __init__(self, library: Library) -> None:
-        """Answer from `library`, always from its newest state."""
+    def __init__(
+        self, library: Library, reader: Reader | None = None, uses: frozenset[Use] = USES
+    ) -> None:
+        """Answer from `library`, always from its newest state.
+
+        Args:
+            library: To search.
+            reader: To read what is found; None to go by words and vectors alone.
+            uses: What the reader is for.
+        """
         self.library = library
+        self._reader = reader
+        self._uses = uses
 
     def ask(self, question: str, turns: Sequence[Turn] = (), *, top_k: int = TOP_K) -> Answer:
         """Answer `question`, which may lean on `turns`, oldest first.
@@ -73,9 +103,17 @@ class Bot:
         turns: Sequence[Turn] = (),
         *,
         top_k: int = TOP_K,
+        rewritten: str | None = None,
         watch: Stopwatch | None = None,
     ) -> Prepared:
         """Make the question stand alone and search for it.
+
+        Args:
+            question: As it was typed.
+            turns: Which it may lean on, oldest first.
+            top_k: Passages to find.
+            rewritten: The question standing alone, if that is known already.
+            watch: Counts the milliseconds.
 
         Raises:
             QuestionError: It is empty, too long or broken.
@@ -87,40 +125,53 @@ class Bot:
         if index is None or small_talk(asked):
             return Prepared(asked, asked, (), index, watch)
         with watch.stage("rewrite"):
-            alone = standalone(asked, turns, index.gazetteer, index.segmenter)
+            alone = rewritten or standalone(asked, turns, index.gazetteer, index.segmenter)
         hits = tuple(index.search(alone, top_k, watch=watch))
         return Prepared(asked, alone, hits, index, watch)
 
-    def answer(self, prepared: Prepared) -> Answer:
-        """Answer from what was found, or say that it does not tell."""
+    def answer(self, prepared: Prepared, weighed: Weighed | None = None) -> Answer:
+        """Answer from what was found, or say that it does not tell.
+
+        Args:
+            prepared: The question with what was found.
+            weighed: What `weigh` makes of it, if that is known already.
+        """
         talk = small_talk(prepared.question)
         if talk:
             return self._finish(Answer(talk, "chat", confidence=1.0), prepared)
-        if prepared.index is None:
+        weighed = weighed or self.weigh(prepared)
+        if weighed is None:
             text = messages.in_script_of(prepared.question, messages.NOTHING_YET)
             refusal = Refusal("no_documents")
             return self._finish(Answer(text, "refusal", refusal=refusal), prepared)
-        with prepared.watch.stage("read"):
-            index = prepared.index
-            question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
-            evidence = gather(question, prepared.hits, prepared.index)
-        with prepared.watch.stage("judge"):
-            judgement = judge(question, prepared.hits, evidence, prepared.index)
-        if judgement.confidence < weights().threshold:
-            return self._finish(_refuse(prepared, judgement), prepared)
+        if weighed.judgement.refused:
+            return self._finish(_refuse(prepared, weighed), prepared)
         with prepared.watch.stage("compose"):
-            composed = self._compose(question, evidence)
-        answer = Answer(
-            composed.text, "grounded", composed.citations, confidence=judgement.confidence
-        )
+            composed = self._compose(weighed)
+        confidence = weighed.judgement.confidence
+        answer = Answer(composed.text, "grounded", composed.citations, confidence=confidence)
         return self._finish(answer, prepared)
 
-    def _compose(self, question: Question, evidence: Sequence[Evidence]) -> Composed:
-        selection = select(question, evidence, self._document_of)
+    def weigh(self, prepared: Prepared) -> Weighed | None:
+        """Read what was found and judge whether it answers; None if nothing was searched."""
+        index = prepared.index
+        if index is None:
+            return None
+        with prepared.watch.stage("read"):
+            question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
+            readings = read(self._reader, self._uses, question.text, prepared.hits)
+            hits = rerank(prepared.hits, readings)
+            evidence = gather(question, hits, index, readings)
+        with prepared.watch.stage("judge"):
+            judgement = judge(question, hits, evidence, index, readings)
+        return Weighed(question, hits, readings, evidence, judgement)
+
+    def _compose(self, weighed: Weighed) -> Composed:
+        selection = select(weighed.question, weighed.evidence, self._document_of)
         if selection.is_list:
             return compose(selection.evidence, as_list=True)
         quoted = [one.text for one in selection.evidence]
-        direct = direct_answer(question, quoted[0])
+        direct = short_answer(weighed.question, selection.evidence[0], weighed.readings)
         return compose(selection.evidence, direct=direct if supported(direct, quoted) else "")
 
     def _document_of(self, evidence: Evidence) -> Document | None:
@@ -140,8 +191,9 @@ class Bot:
         )
 
 
-def _refuse(prepared: Prepared, judgement: Judgement) -> Answer:
-    headings = [hit.passage.headings or (hit.title,) for hit in prepared.hits]
+def _refuse(prepared: Prepared, weighed: Weighed) -> Answer:
+    judgement = weighed.judgement
+    headings = [hit.passage.headings or (hit.title,) for hit in weighed.hits]
     nearest = tuple(dict.fromkeys(" › ".join(path[-2:]) for path in headings))[:_NEAREST]
     said = messages.refusal(missing=judgement.missing, subject=judgement.subject, nearest=nearest)
     return Answer(

@@ -10,6 +10,7 @@ from bot.alike import alike
 from bot.direct import answer_pattern
 from bot.lexicon import lexicon
 from bot.question import Question
+from bot.reading import Readings
 from bot.weights import weights
 from corpus.document import Passage
 from corpus.fold import fold, simplify
@@ -53,20 +54,25 @@ class Evidence:
         return self.passage.text[self.start - self.passage.start : self.end - self.passage.start]
 
 
-def gather(question: Question, hits: Sequence[Hit], index: HybridIndex) -> list[Evidence]:
+def gather(
+    question: Question, hits: Sequence[Hit], index: HybridIndex, readings: Readings | None = None
+) -> list[Evidence]:
     """Return the sentences of the first hits, best first; equal scores in reading order.
 
     A sentence is judged by what it means below its title and headings, since «门票：免费» alone
     does not say of what (cosine to the question); by whether its subject is that of the question;
     by the share of the question's rare terms that it holds, those that ask something of the subject
     counted apart; by how much of the question it repeats in the same order; by its passage; and by
-    whether it has what the kind of question wants, such as a date.
+    whether it has what the kind of question wants, such as a date. Where the passages were read,
+    also by what the reader says of it.
 
     Args:
         question: Taken apart.
         hits: Best first.
         index: That the hits came from.
+        readings: Of the hits.
     """
+    readings = readings or Readings()
     rarity = term_rarity(question.content, index)
     asked = term_rarity(question.rest, index)
     found = [
@@ -74,14 +80,16 @@ def gather(question: Question, hits: Sequence[Hit], index: HybridIndex) -> list[
         for rank, hit in enumerate(hits[:PASSAGES], start=1)
         for evidence in _sentences(question, hit, rank, rarity, asked, index.segmenter)
     ]
+    if readings.used_for("quote"):
+        found = [_with(evidence, _as_read(evidence, readings)) for evidence in found]
     found.sort(key=_order)
     near, far = found[:EMBEDDED], found[EMBEDDED:]
     vector = index.embedder.encode_questions([simplify(question.text)])[0]
     cosines = index.embedder.encode_passages([evidence.context for evidence in near]) @ vector
     lowest = float(np.min(cosines, initial=1.0))
     judged = [
-        *(_with(evidence, "cosine", float(c)) for evidence, c in zip(near, cosines, strict=True)),
-        *(_with(evidence, "cosine", lowest) for evidence in far),
+        *(_with(evidence, {"cosine": float(c)}) for evidence, c in zip(near, cosines, strict=True)),
+        *(_with(evidence, {"cosine": lowest}) for evidence in far),
     ]
     return sorted(judged, key=_order)
 
@@ -157,13 +165,23 @@ def speaks_of(question: Question, context: str) -> float:
     return float(all(subject in folded for subject in subjects)) if subjects else 0.5
 
 
-def _with(evidence: Evidence, name: str, value: float) -> Evidence:
-    features = {**evidence.features, name: value}
+def _as_read(evidence: Evidence, readings: Readings) -> dict[str, float]:
+    passage = evidence.passage
+    start, end = evidence.start - passage.start, evidence.end - passage.start
+    return {
+        "read": readings.within(passage.id, start, end),
+        "relevant": readings.relevance(passage.id),
+    }
+
+
+def _with(evidence: Evidence, more: Mapping[str, float]) -> Evidence:
+    features = {**evidence.features, **more}
     return replace(evidence, score=_score(features), features=features)
 
 
 def _score(features: Mapping[str, float]) -> float:
-    return sum(weights().evidence[name] * value for name, value in features.items())
+    known = weights(read="read" in features).evidence
+    return sum(known[name] * value for name, value in features.items())
 
 
 def _order(evidence: Evidence) -> tuple[float, str, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bot.evidence import Evidence, coverage, speaks_of, term_rarity
 from bot.question import Question
+from bot.reading import Readings, log_odds
 from bot.weights import weights
 from corpus.fold import fold, fold_with_offsets
 from index.hit import Hit
@@ -24,31 +25,44 @@ class Judgement:
 
     Attributes:
         confidence: 0 to 1, the probability that the best evidence answers the question.
+        threshold: Confidence below which the bot refuses.
         signals: What it was worked out from.
         missing: Words of the question that nothing found speaks of, rarest first, as typed.
         subject: A name in the question that something found does speak of, or "".
     """
 
     confidence: float
+    threshold: float
     signals: Mapping[str, float]
     missing: tuple[str, ...]
     subject: str = ""
 
+    @property
+    def refused(self) -> bool:
+        """Whether the question is better not answered."""
+        return self.confidence < self.threshold
+
 
 def judge(
-    question: Question, hits: Sequence[Hit], evidence: Sequence[Evidence], index: HybridIndex
+    question: Question,
+    hits: Sequence[Hit],
+    evidence: Sequence[Evidence],
+    index: HybridIndex,
+    readings: Readings | None = None,
 ) -> Judgement:
     """Weigh the signals that tell an answer from a near miss."""
+    readings = readings or Readings()
+    known = weights(read=readings.used_for("refuse"))
     if not hits or not evidence:
-        return Judgement(0.0, {}, tuple(question.content[:1]))
-    signals = measure(question, hits, evidence, index)
-    known = weights()
+        return Judgement(0.0, known.threshold, {}, tuple(question.content[:1]))
+    signals = measure(question, hits, evidence, index, readings)
     odds = known.bias + sum(weight * signals[name] for name, weight in known.signals.items())
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
     if _is_heading(question, evidence[0]):
         confidence = max(confidence, _HEADING)
     return Judgement(
         confidence,
+        known.threshold,
         signals,
         missing_words(question, hits, index),
         known_subject(question, hits),
@@ -56,7 +70,11 @@ def judge(
 
 
 def measure(
-    question: Question, hits: Sequence[Hit], evidence: Sequence[Evidence], index: HybridIndex
+    question: Question,
+    hits: Sequence[Hit],
+    evidence: Sequence[Evidence],
+    index: HybridIndex,
+    readings: Readings,
 ) -> dict[str, float]:
     """Return the signals: of the question's best passage, and of the best sentence in it."""
     best = evidence[0]
@@ -77,6 +95,20 @@ def measure(
         "gap": min(best.score - evidence[1].score, _WIDEST_GAP) if evidence[1:] else _WIDEST_GAP,
         "alike": best.features["alike"],
         "wanted": best.features["wanted"],
+        **(_as_read(best, readings) if readings.used_for("refuse") else {}),
+    }
+
+
+def _as_read(best: Evidence, readings: Readings) -> dict[str, float]:
+    """Return what the reader says of all passages, of the best one, and of the best sentence."""
+    passage = best.passage
+    start, end = best.start - passage.start, best.end - passage.start
+    here = [log_odds(1 - reading.absent) for reading in readings.by_id.values()]
+    return {
+        "relevant": max(map(readings.relevance, readings.by_id)),
+        "own_relevant": readings.relevance(passage.id),
+        "read": readings.within(passage.id, start, end),
+        "here": max(here),
     }
 
 

@@ -2,10 +2,12 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, Self
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, Self
 
 from bot.bot import Bot
 from bot.catalogue import describe, exists
+from bot.channels.outbox import Outbox
 from bot.conversations import Conversations
 from bot.sessions import SessionStore
 from bot.settings import Settings
@@ -17,21 +19,35 @@ from index.database import Database
 from index.embed import Embedder, Progress
 from index.errors import CollectionNotFoundError
 from index.library import Library
+from index.reader import Reader
+
+if TYPE_CHECKING:
+    from bot.llm.write import Writer
 
 
 class Runtime:
     """Libraries and bots over one database and one model. Safe to use from many threads."""
 
     def __init__(
-        self, settings: Settings, database: Database, embedder: Embedder, segmenter: Segmenter
+        self,
+        settings: Settings,
+        database: Database,
+        embedder: Embedder,
+        segmenter: Segmenter,
+        reader: Reader | None = None,
     ) -> None:
         """Use parts that are already open."""
         self.settings = settings
         self.database = database
         self.embedder = CachedEmbedder(embedder)
         self.segmenter = segmenter
+        self.reader = reader
+        self.writer = open_writing(settings)
+        self.outbox = Outbox(database, settings.webhooks)
         self.conversations: Conversations = (
-            SessionStore(database) if settings.store_conversations else UnstoredConversations()
+            SessionStore(database, self.outbox.tell)
+            if settings.store_conversations
+            else UnstoredConversations()
         )
         self._bots: dict[str, Bot] = {}
         self._lock = threading.Lock()
@@ -56,7 +72,8 @@ class Runtime:
             segmenter = pool.submit(open_segmenter, settings)
             database = Database(settings.database)
             embedder = open_model(settings, threads=threads, progress=progress)
-            return cls(settings, database, embedder, segmenter.result())
+            reader = open_reading(settings, progress)
+            return cls(settings, database, embedder, segmenter.result(), reader)
 
     def library(self, collection: str | None = None) -> Library:
         """Return a collection to be changed; it need not exist yet."""
@@ -97,9 +114,15 @@ class Runtime:
         with self._lock:
             if collection not in self._bots:
                 library = Library(
-                    self.settings.indexes, self.database, self.embedder, self.segmenter, collection
+                    self.settings.indexes,
+                    self.database,
+                    self.embedder,
+                    self.segmenter,
+                    collection,
+                    partial(self.outbox.tell_of_documents, collection),
                 )
-                self._bots[collection] = Bot(library)
+                uses = frozenset(self.settings.reader)
+                self._bots[collection] = Bot(library, self.reader, uses)
             return self._bots[collection]
 
 
@@ -123,6 +146,28 @@ def open_model(
     from index.embedders import open_embedder  # noqa: PLC0415  # the model's libraries, 0.3 s
 
     return open_embedder(settings.model, settings.cache, progress, threads=threads)
+
+
+def open_reading(settings: Settings, progress: Progress | None = None) -> Reader | None:
+    """Open the reader, None if the settings use it for nothing.
+
+    Raises:
+        ModelError: It cannot be made or loaded.
+    """
+    if not settings.reader:
+        return None
+    from index.reader_model import open_reader  # noqa: PLC0415  # the model's libraries, 0.3 s
+
+    return open_reader(settings.cache, progress)
+
+
+def open_writing(settings: Settings) -> "Writer | None":
+    """Make ready to write with a language model, None if the settings name none."""
+    if not settings.llm_base_url:
+        return None
+    from bot.llm.write import open_writer  # noqa: PLC0415  # its client's libraries, a second
+
+    return open_writer(settings)
 
 
 def open_segmenter(settings: Settings) -> Segmenter:

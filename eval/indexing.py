@@ -44,7 +44,7 @@ def bot_over(runtime: Runtime, questions: QuestionSet, progress: Progress | None
     if known - wanted:
         library.delete(sorted(known - wanted), progress=progress)
     mark.write_text(made_with, encoding="utf-8")
-    return Bot(library)
+    return Bot(library, runtime.reader, frozenset(runtime.settings.reader))
 
 
 def collection_name(name: str) -> str:

@@ -3,7 +3,7 @@
 Words in a drawing are English: the fonts that come with matplotlib have no Chinese.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,22 @@ def stages_plot(stages: Sequence[tuple[str, float, float]]) -> str:
         axes.set_yticks(places, [name for name, _, _ in stages])
         axes.set_xlabel("milliseconds")
         axes.legend(frameon=False)
+
+    return _svg(draw)
+
+
+def training_plot(rows: Sequence[Mapping[str, float]]) -> str:
+    """Return an SVG of loss and scores by step, from the rows of `eval.reader.train`'s curve."""
+
+    def draw(axes: "Axes") -> None:
+        steps = [row["step"] for row in rows]
+        axes.plot(steps, [row["loss"] for row in rows], color=_GREY, label="loss")
+        beside = axes.twinx()
+        for name, color in (("f1", _BLUE), ("sentence", _RED)):
+            known = [(row["step"], row[name]) for row in rows if name in row]
+            beside.plot([x for x, _ in known], [y for _, y in known], color=color, label=name)
+        axes.set(xlabel="step", ylabel="loss (grey)")
+        beside.set(ylim=(0, 1), ylabel="character F1 (blue), best sentence (red)")
 
     return _svg(draw)
 

@@ -49,7 +49,7 @@ class GoldQuestion:
         style: How it is worded: `plain`, `colloquial`, `typo` and so on.
         follow: `first` or how it leans on what was said before; empty outside dialogues.
         script: `traditional` or `simplified` if the same question is there in the other script.
-        split: `tune` or `test`.
+        split: `train`, `tune` or `test`; see `eval.folder.split_of`.
         documents: Ids of documents that should be found, all of them.
         alternatives: Ids of documents as good as the first of `documents`.
         answers: One of these has to be said.

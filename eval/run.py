@@ -1,18 +1,15 @@
 """From questions to outcomes: whoever answers is asked, and all that comes back is kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 from bot.answer import Answer, Turn
-from bot.bot import Bot, Prepared
-from bot.evidence import gather
-from bot.question import understand
+from bot.bot import Bot, Prepared, Weighed
 from corpus.document import Passage
 from corpus.errors import WenquError
 from eval.outcome import Candidate, Outcome, Quote, Reply, Retrieved, holds_answer
 from eval.questions import GoldConversation, GoldQuestion, QuestionSet
 from index.hit import Hit
-from index.search import HybridIndex
 
 Asked: TypeAlias = Callable[[int, int], None]
 """Called with how many questions have been asked, and of how many."""
@@ -63,16 +60,19 @@ class LocalRespondent:
         for question in conversation.questions:
             try:
                 prepared = self._bot.prepare(question.text, turns)
-                answer = self._bot.answer(prepared)
-                yield self._reply(question, prepared, answer)
+                weighed = self._bot.weigh(prepared) if prepared.hits else None
+                answer = self._bot.answer(prepared, weighed)
+                yield self._reply(question, prepared, weighed, answer)
             except WenquError as error:
                 yield Reply("", "error", reason=str(error), best=NO_SENTENCE)
                 continue
             turns.append(Turn(question.text, answer))
 
-    def _reply(self, question: GoldQuestion, prepared: Prepared, answer: Answer) -> Reply:
+    def _reply(
+        self, question: GoldQuestion, prepared: Prepared, weighed: Weighed | None, answer: Answer
+    ) -> Reply:
         index, alone = prepared.index, prepared.standalone_question
-        found = index.search(alone, DEEP) if index and prepared.hits else []
+        found = _deep(index.search(alone, DEEP), weighed.hits) if index and weighed else []
         rewritten = index is not None and alone != prepared.question
         return Reply(
             text=answer.text,
@@ -87,7 +87,7 @@ class LocalRespondent:
             if index and rewritten
             else None,
             retrieved=tuple(retrieved(hit, question) for hit in found[:PASSAGES]),
-            best=_best(prepared, index) if index and prepared.hits else NO_SENTENCE,
+            best=_best(weighed) if weighed else NO_SENTENCE,
             timings=answer.timings,
         )
 
@@ -99,6 +99,12 @@ class LocalRespondent:
             yield Quote(
                 citation.number, document_id, citation.start, citation.end, citation.quote, faithful
             )
+
+
+def _deep(found: Sequence[Hit], first: Sequence[Hit]) -> list[Hit]:
+    """Return all hits, those that were answered from in front, in the order after reading."""
+    ids = {hit.passage.id for hit in first}
+    return [*first, *(hit for hit in found if hit.passage.id not in ids)]
 
 
 def documents_of(hits: list[Hit]) -> tuple[str, ...]:
@@ -120,10 +126,8 @@ def retrieved(hit: Hit, question: GoldQuestion) -> Retrieved:
     )
 
 
-def _best(prepared: Prepared, index: HybridIndex) -> Candidate:
-    question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
-    evidence = gather(question, prepared.hits, index)
-    if not evidence:
+def _best(weighed: Weighed) -> Candidate:
+    if not weighed.evidence:
         return NO_SENTENCE
-    best = evidence[0]
+    best = weighed.evidence[0]
     return Candidate(best.passage.document_id, best.start, best.end, best.text)

@@ -40,7 +40,7 @@ class Wish:
 
     Attributes:
         data: Folder of a set; the bundled questions if None.
-        split: `tune`, `test`, or empty for all.
+        split: `train`, `tune`, `test`, or empty for all.
         limit: At most so many conversations.
         seed: Of the sample and of the resampling.
         base: Address of a server to be asked instead of the bot in this process.

@@ -8,7 +8,7 @@ from eval.measures import MEASURES, Measure, Score, Unit, latencies
 from eval.outcome import Outcome
 from eval.results import Results
 
-SPLITS = {"": "结果", "tune": "调参半", "test": "测试半"}
+SPLITS = {"": "结果", "train": "训练", "tune": "调参", "test": "测试"}
 
 
 def shown(value: float, unit: Unit) -> str:

@@ -51,8 +51,13 @@ class DocumentRow(Base):
 
 
 def now() -> str:
-    """Return the time as it is stored: UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return the time as it is stored, see `stamp`."""
+    return stamp(datetime.now(UTC))
+
+
+def stamp(at: datetime) -> str:
+    """Return a time as it is stored: UTC, ISO 8601, to the second; sorts as the time does."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Database:

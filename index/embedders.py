@@ -68,21 +68,11 @@ class OnnxEmbedder:
         Raises:
             ModelError: The folder is no such folder, or damaged.
         """
-        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # 0.2 s; has no types
-        from tokenizers import Tokenizer  # noqa: PLC0415  # for this model only
+        from index.session import open_session, open_tokenizer  # noqa: PLC0415  # 0.2 s
 
         manifest = read_model_manifest(folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the caller's own: no pool is made whose threads spin
-        options.inter_op_num_threads = 1
-        try:
-            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-            session = onnxruntime.InferenceSession(
-                folder / GRAPH, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # both libraries raise classes of their own, or no class
-            message = f"the model in {folder} cannot be loaded, delete it to make it anew: {error}"
-            raise ModelError(message) from error
+        session = open_session(folder / GRAPH)
+        tokenizer = open_tokenizer(folder / TOKENIZER)
         return cls(manifest.id, session, tokenizer, threads)
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from index.e5s1 import E5Model
+from index.e5s1 import E5Model, Shape
 from index.q4 import BLOCK, Q4Matrix
 
 INPUT = "tokens"
@@ -101,23 +101,61 @@ def in_int8(divisors: Mapping[str, NDArray[np.float32]]) -> Multiply:
     """
 
     def multiply(graph: Graph, x: str, linear: Linear) -> str:
-        weight = linear.weight.values()
-        if linear.name in divisors:
-            divisor = divisors[linear.name]
-            weight *= divisor
-            x = graph.node("Mul", x, graph.constant(f"{linear.name}.smooth", 1 / divisor))
-        scales = np.abs(weight).max(axis=1) / _LARGEST
-        rounded = np.round(weight / scales[:, None]).astype(np.int8)
-        return graph.contributed(
-            "DynamicQuantizeMatMul",
-            x,
-            graph.constant(f"{linear.name}.weight", rounded.T),
-            graph.constant(f"{linear.name}.scales", scales),
-            "",  # no zero points: 0 is the default
-            graph.constant(f"{linear.name}.bias", linear.bias),
+        rounded = round_to_int8(
+            linear.name, linear.weight.values(), linear.bias, divisors.get(linear.name)
         )
+        return multiply_rounded(graph, x, rounded)
 
     return multiply
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rounded:
+    """A linear layer in 8 bits: weight (i, j) is `weight[i, j] * scales[i]`.
+
+    Attributes:
+        name: Of the layer.
+        weight: Shape (outputs, inputs), int8.
+        scales: Shape (outputs,).
+        bias: Shape (outputs,).
+        divisor: What each input is divided by first, shape (inputs,); empty for none.
+    """
+
+    name: str
+    weight: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    divisor: NDArray[np.float32]
+
+
+def round_to_int8(
+    name: str,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    divisor: NDArray[np.float32] | None,
+) -> Rounded:
+    """Round a weight of shape (outputs, inputs), multiplied by what its inputs are divided by."""
+    if divisor is not None:
+        weight = weight * divisor
+    scales = np.abs(weight).max(axis=1) / _LARGEST
+    rounded = np.round(weight / scales[:, None]).astype(np.int8)
+    return Rounded(
+        name, rounded, scales, bias, np.zeros(0, np.float32) if divisor is None else divisor
+    )
+
+
+def multiply_rounded(graph: Graph, x: str, linear: Rounded) -> str:
+    """Add a layer that is rounded already, and return the name of the result."""
+    if linear.divisor.size:
+        x = graph.node("Mul", x, graph.constant(f"{linear.name}.smooth", 1 / linear.divisor))
+    return graph.contributed(
+        "DynamicQuantizeMatMul",
+        x,
+        graph.constant(f"{linear.name}.weight", linear.weight.T),
+        graph.constant(f"{linear.name}.scales", linear.scales),
+        "",  # no zero points: 0 is the default
+        graph.constant(f"{linear.name}.bias", linear.bias),
+    )
 
 
 def encoder(model: E5Model, rows: Sequence[int], multiply: Multiply) -> ModelProto:
@@ -133,18 +171,29 @@ def encoder(model: E5Model, rows: Sequence[int], multiply: Multiply) -> ModelPro
         of shape (1, hidden).
     """
     graph = Graph()
-    x = _embed(graph, model, rows)
+    x = embed(graph, model, rows)
+    stack = Layers(
+        model.shape,
+        model.floats,
+        lambda x, layer, name: multiply(graph, x, linear(model, layer, name)),
+    )
     for layer in range(model.shape.layers):
-        x = _attend(graph, model, layer, x, multiply)
-        x = _feed_forward(graph, model, layer, x, multiply)
+        x = encode_layer(graph, stack, layer, x)
     mean = graph.node("ReduceMean", x, graph.constant("axes", np.array([1])), keepdims=0)
     graph.node("LpNormalization", mean, axis=-1, p=2)
     graph.nodes[-1].output[0] = OUTPUT
+    return finished(graph, {OUTPUT: [1, model.shape.hidden]})
+
+
+def finished(graph: Graph, outputs: Mapping[str, Sequence[int | str]]) -> ModelProto:
+    """Return the model from `tokens` to the results of these names and shapes, float32."""
     inputs = [helper.make_tensor_value_info(INPUT, TensorProto.INT64, [1, "length"])]
-    shape = [1, model.shape.hidden]
-    outputs = [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, shape)]
+    results = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in outputs.items()
+    ]
     return helper.make_model(
-        helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants),
+        helper.make_graph(graph.nodes, "encoder", inputs, results, graph.constants),
         opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid(_CONTRIBUTED, 1)],
         ir_version=10,  # of opset 21
     )
@@ -161,7 +210,8 @@ def linear(model: E5Model, layer: int, name: str) -> Linear:
     )
 
 
-def _embed(graph: Graph, model: E5Model, rows: Sequence[int]) -> str:
+def embed(graph: Graph, model: E5Model, rows: Sequence[int]) -> str:
+    """Add the vectors of the tokens, from 4-bit weights, and return the name of the result."""
     shape = model.shape
     words = model.matrix("emb.word", shape.hidden).take(rows)
     word = graph.contributed(
@@ -181,24 +231,36 @@ def _embed(graph: Graph, model: E5Model, rows: Sequence[int]) -> str:
     return _normalize(graph, model, "emb.ln", graph.node("Add", word, place))
 
 
-def _attend(graph: Graph, model: E5Model, layer: int, x: str, multiply: Multiply) -> str:
-    hidden = model.shape.hidden
-    sizes = graph.constant(f"l{layer}.sizes", np.array([hidden] * 3))
-    qkv = multiply(graph, x, linear(model, layer, "qkv"))
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The layers of an encoder, wherever their weights come from.
+
+    Attributes:
+        shape: Sizes.
+        floats: Name of a vector of weights to its values, such as `l0.aln.w`.
+        multiply: Adds a linear layer on the named input, by layer and name as in `linear`.
+    """
+
+    shape: Shape
+    floats: Callable[[str], NDArray[np.float32]]
+    multiply: Callable[[str, int, str], str]
+
+
+def encode_layer(graph: Graph, layers: Layers, layer: int, x: str) -> str:
+    """Add a layer on the named input and return the name of the result."""
+    sizes = graph.constant(f"l{layer}.sizes", np.array([layers.shape.hidden] * 3))
+    qkv = layers.multiply(x, layer, "qkv")
     q, k, v = graph.split("Split", qkv, sizes, results=3, axis=-1)
-    seen = graph.contributed("MultiHeadAttention", q, k, v, num_heads=model.shape.heads)
-    out = multiply(graph, seen, linear(model, layer, "ao"))
-    return _normalize(graph, model, f"l{layer}.aln", graph.node("Add", x, out))
+    seen = graph.contributed("MultiHeadAttention", q, k, v, num_heads=layers.shape.heads)
+    out = layers.multiply(seen, layer, "ao")
+    x = _normalize(graph, layers, f"l{layer}.aln", graph.node("Add", x, out))
+    between = graph.node("Gelu", layers.multiply(x, layer, "fi"))
+    out = layers.multiply(between, layer, "fo")
+    return _normalize(graph, layers, f"l{layer}.oln", graph.node("Add", x, out))
 
 
-def _feed_forward(graph: Graph, model: E5Model, layer: int, x: str, multiply: Multiply) -> str:
-    between = graph.node("Gelu", multiply(graph, x, linear(model, layer, "fi")))
-    out = multiply(graph, between, linear(model, layer, "fo"))
-    return _normalize(graph, model, f"l{layer}.oln", graph.node("Add", x, out))
-
-
-def _normalize(graph: Graph, model: E5Model, name: str, x: str) -> str:
-    weight = graph.constant(f"{name}.w", model.floats(f"{name}.w"))
-    bias = graph.constant(f"{name}.b", model.floats(f"{name}.b"))
+def _normalize(graph: Graph, layers: Layers | E5Model, name: str, x: str) -> str:
+    weight = graph.constant(f"{name}.w", layers.floats(f"{name}.w"))
+    bias = graph.constant(f"{name}.b", layers.floats(f"{name}.b"))
     # Add and this are five times as fast as onnxruntime's SkipLayerNormalization (1.32, AVX2)
-    return graph.node("LayerNormalization", x, weight, bias, epsilon=model.shape.epsilon)
+    return graph.node("LayerNormalization", x, weight, bias, epsilon=layers.shape.epsilon)

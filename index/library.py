@@ -5,13 +5,15 @@ changes the documents and says which generation answers. A reader sees all of it
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from corpus.document import Document
 from corpus.words import Segmenter
@@ -45,6 +47,10 @@ class IngestReport:
     embedded: int = 0
 
 
+Committing: TypeAlias = Callable[[Session, IngestReport], None]
+"""Told of a change in the transaction that makes it."""
+
+
 class Library:
     """One collection. Safe to use from many threads and processes."""
 
@@ -55,6 +61,7 @@ class Library:
         embedder: Embedder,
         segmenter: Segmenter,
         collection: str = "default",
+        committing: Committing | None = None,
     ) -> None:
         """Open the collection; it need not exist yet.
 
@@ -64,12 +71,14 @@ class Library:
             embedder: Must be the one that the index was made with.
             segmenter: Likewise.
             collection: Its name, letters, digits, `-` and `_`.
+            committing: Told of each change.
         """
         self.collection = collection
         self._root = root / collection
         self._database = database
         self._embedder = embedder
         self._segmenter = segmenter
+        self._committing = committing
         self._opened: Generation | None = None
         self._opening = threading.Lock()
 
@@ -225,10 +234,11 @@ class Library:
             embedder=self._embedder.id, segmenter=self._segmenter.id,
         )  # fmt: skip
         before = self._current()
-        self._commit(name, changed, doomed, fresh)
+        report = replace(report, passages=len(rows), embedded=embedded)
+        self._commit(name, changed, doomed, fresh, report)
         prune(self._root, [name, *([before] if before else [])])
         progress("write", 1.0)
-        return replace(report, passages=len(rows), embedded=embedded)
+        return report
 
     def _stored(self, without: set[str]) -> list[Document]:
         query = select(DocumentRow).where(DocumentRow.collection == self.collection)
@@ -236,7 +246,12 @@ class Library:
             return [from_row(row) for row in session.scalars(query) if row.id not in without]
 
     def _commit(
-        self, name: str, changed: dict[str, Document], doomed: set[str], fresh: dict[str, list[Row]]
+        self,
+        name: str,
+        changed: dict[str, Document],
+        doomed: set[str],
+        fresh: dict[str, list[Row]],
+        report: IngestReport,
     ) -> None:
         with self._database.write() as session:
             gone = delete(DocumentRow).where(
@@ -246,6 +261,8 @@ class Library:
             for document in changed.values():
                 session.merge(to_row(self.collection, document, len(fresh[document.id])))
             session.merge(CollectionRow(name=self.collection, generation=name, changed_at=now()))
+            if self._committing is not None:
+                self._committing(session, report)
 
 
 def _silent(_stage: str, _done: float) -> None:

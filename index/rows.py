@@ -94,5 +94,10 @@ def search_text(title: str, headings: Sequence[str], text: str) -> str:
 
     In simplified script, so that a passage is found alike in either.
     """
+    return simplify(f"{search_path(title, headings)}\n{text}")
+
+
+def search_path(title: str, headings: Sequence[str]) -> str:
+    """Return the title and the headings below it on one line."""
     path = [title, *(heading for heading in headings if heading != title)]
-    return simplify("\n".join([" > ".join(part for part in path if part), text]))
+    return " > ".join(part for part in path if part)

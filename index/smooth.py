@@ -77,11 +77,15 @@ def divisors(
         for name, values in zip(inputs, seen, strict=True):
             peak = np.abs(values[0]).max(axis=0)
             largest[name] = np.maximum(largest[name], peak) if largest[name].size else peak
-    return {name: _divisor(largest[name], layers[name].weight.values()) for name in inputs}
+    return {name: divisor(largest[name], layers[name].weight.values()) for name in inputs}
 
 
-def _divisor(largest: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Equation 4 of the paper, then scaled, which the rounding does not notice."""
+def divisor(largest: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what to divide the inputs of a layer by: equation 4 of the paper, then scaled.
+
+    Args:
+        largest: Of each input, in absolute value.
+        weight: Shape (outputs, inputs).
+    """
     logarithms = _STRENGTH * np.log(largest) - (1 - _STRENGTH) * np.log(np.abs(weight).max(axis=0))
-    divisor: NDArray[np.float32] = np.exp(logarithms - logarithms.mean()).astype(np.float32)
-    return divisor
+    return np.exp(logarithms - logarithms.mean()).astype(np.float32)  # type: ignore[no-any-return]  # numpy

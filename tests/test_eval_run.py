@@ -18,7 +18,7 @@ from corpus.document import Passage
 from corpus.words import Segmenter
 from eval.cli import evaluate
 from eval.errors import MissingExtraError, QuestionSetError, ServerError
-from eval.folder import folder_set, half_of
+from eval.folder import folder_set, split_of
 from eval.indexing import apart, bot_over, collection_name
 from eval.outcome import Outcome
 from eval.questions import GoldConversation, GoldQuestion, QuestionSet
@@ -364,7 +364,7 @@ def test_a_wrong_option_is_told_before_anything_is_loaded(
 
 def test_a_set_without_a_question_of_the_split_is_told(folder: Path) -> None:
     (folder / "questions.jsonl").write_text(json.dumps(QUESTIONS[0]), encoding="utf-8")
-    (other,) = set(HALVES) - {half_of("history")}
+    other = next(split for split in ("tune", "test") if split != split_of("history"))
     with pytest.raises(QuestionSetError, match=f"none of the split '{other}'") as error:
         question_set(Wish(data=folder, split=other))
     problem = problem_of(error.value)

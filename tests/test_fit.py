@@ -1,10 +1,11 @@
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bot.weights import weights
-from eval.fit import Example, fit_evidence, fit_refusal, written
+from bot.weights import reader_weights, weights
+from eval.learn import Example, fit_evidence, fit_reader, fit_refusal, written
 
 pytestmark = pytest.mark.slow  # imports torch
 
@@ -44,10 +45,31 @@ def test_the_signal_that_tells_decides_and_few_answers_are_lost() -> None:
     assert refused[answerable].mean() < 0.15
 
 
+def test_relevance_counts_as_much_as_it_helps_the_right_document_up() -> None:
+    helps = [(1.0, 0.1, False), (0.7, 0.9, True)]
+    assert fit_reader([made_with(helps, None)]).rerank == 0.5  # 1.05 against 1.15
+    hurts = [(1.0, 0.1, True), (0.8, 0.9, False)]
+    assert fit_reader([made_with(hurts, None)]).rerank == 0
+
+
+def test_words_are_said_alone_from_where_most_of_them_are_right() -> None:
+    sure = [made_with([], (0.9 - at / 1000, True)) for at in range(20)]
+    unsure = [made_with([], (0.4, False)) for _ in range(20)]
+    assert fit_reader([*sure, *unsure]).direct == pytest.approx(0.9 - 19 / 1000)
+    assert fit_reader(unsure).direct == 1.0
+
+
+def made_with(hits: list[tuple[float, float, bool]], span: tuple[float, bool] | None) -> Example:
+    return replace(examples(0)[0], hits=hits, span=span)
+
+
 def test_what_is_written_is_what_the_bot_reads() -> None:
-    known = weights()
-    text = written(known.evidence, known.signals, known.bias, known.threshold)
-    data = tomllib.loads(text)
-    assert data["evidence"] == known.evidence
-    assert data["refusal"]["signals"] == known.signals
-    assert (data["refusal"]["bias"], data["refusal"]["threshold"]) == (known.bias, known.threshold)
+    plain, read, reader = weights(), weights(read=True), reader_weights()
+    data = tomllib.loads(written(plain, read, reader))
+    for known, said in ((plain, data), (read, data["reader"])):
+        assert said["evidence"] == known.evidence
+        assert said["refusal"]["signals"] == known.signals
+        assert said["refusal"]["bias"] == known.bias
+        assert said["refusal"]["threshold"] == known.threshold
+    assert data["reader"]["rerank"] == reader.rerank
+    assert data["reader"]["direct"] == reader.direct

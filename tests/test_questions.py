@@ -10,7 +10,7 @@ from corpus.document import Document
 from corpus.sentences import Span
 from eval.bundled import GOLD, bundled
 from eval.errors import QuestionSetError
-from eval.folder import folder_set, half_of
+from eval.folder import folder_set, split_of
 from eval.questions import (
     GoldConversation,
     GoldQuestion,
@@ -72,15 +72,16 @@ def test_a_paragraph_is_a_document_and_an_answer_has_its_place(folder: Path) -> 
     assert question.cluster == question.id == "q1"
 
 
-def test_all_questions_about_an_article_are_in_the_same_half(folder: Path) -> None:
+def test_all_questions_about_an_article_are_in_the_same_split(folder: Path) -> None:
     rows = [a_question(id=f"q{n}", paragraph_id=f"p{n}", answer_starts=[-1]) for n in range(200)]
     paragraphs = [{"id": f"p{n}", "title": "", "text": "文"} for n in range(200)]
     write(folder / "questions.jsonl", rows)
     write(folder / "paragraphs.jsonl", paragraphs)
     halves = [one.questions[0].split for one in folder_set(folder).conversations]
-    assert set(halves) == {"tune", "test"}
-    assert 70 <= halves.count("tune") <= 130
-    assert half_of("1147-5") == half_of("1147-9-3") == half_of("1147")
+    assert set(halves) == {"train", "tune", "test"}
+    assert 70 <= halves.count("train") <= 130
+    assert 30 <= halves.count("tune") <= 70
+    assert split_of("1147-5") == split_of("1147-9-3") == split_of("1147")
 
 
 def test_free_text_has_no_place_and_several_paragraphs_are_all_wanted(folder: Path) -> None:
@@ -229,8 +230,8 @@ def test_twins_and_the_turns_of_a_dialogue_are_one_cluster() -> None:
 
 def test_the_halves_together_are_the_whole_set() -> None:
     found = bundled(bundled_texts())
-    halves = [of_split(found, split).conversations for split in ("tune", "test")]
-    assert sorted(map(repr, [*halves[0], *halves[1]])) == sorted(map(repr, found.conversations))
+    halves = [of_split(found, split).conversations for split in ("train", "tune", "test")]
+    assert sorted(map(repr, [one for part in halves for one in part])) == sorted(map(repr, found.conversations))
     assert not of_split(found, "other").conversations
 
 

@@ -113,7 +113,7 @@ def test_a_name_in_a_drawing_is_text() -> None:
 def test_the_table_has_a_column_for_each_half() -> None:
     halves = [Outcome(replace(RIGHT, id=split, split=split), GIVEN) for split in ("test", "tune")]
     text = scores_text(results(ABOUT, halves))
-    assert re.match(r" +调参半 +测试半\n", text)
+    assert re.match(r" +调参 +测试\n", text)
     (line,) = [line for line in text.splitlines() if "召回率 @1 " in line]
     assert line.count("100.0 [100.0, 100.0] n=1") == 2
 

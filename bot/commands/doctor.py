@@ -56,6 +56,7 @@ def examine(
         "缓存文件夹": looks.cache,
         "数据库": looks.database,
         "嵌入模型": looks.model,
+        "阅读模型": looks.reader,
         "索引": looks.index,
     }
     return [_finding(name, look) for name, look in named.items()]
@@ -117,6 +118,18 @@ class _Looks:
         if self._settings.model != BUILTIN or self._open_runtime is not None:
             return found
         return f"{found}，{model_folder(self._settings.cache, verify=True)}，校验无误"
+
+    def reader(self) -> str:
+        from index.reader_model import reader_folder  # noqa: PLC0415
+        from index.trained import TrainedReader  # noqa: PLC0415
+
+        if not self._settings.reader or self._open_runtime is not None:
+            return "不用"
+        card, uses = TrainedReader.shipped().card, "、".join(self._settings.reader)
+        folder = reader_folder(self._settings.cache, verify=True)
+        return (
+            f"{folder.name}，{card.layers} 层，许可 {card.licence}，用于 {uses}，{folder}，校验无误"
+        )
 
     def index(self) -> str:
         generation = self._runtime.library().generation()
