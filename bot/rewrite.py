@@ -13,6 +13,8 @@ from index.gazetteer import Gazetteer, Mention
 
 LOOK_BACK = 8
 """Turns in which a pronoun may find what it stands for."""
+_NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)*|[一二三四五六七八九十百两]+)")
+_LEAD = re.compile(r"(?:那么?|请问|再问|然后|还有|另外)?[\s，,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,10 @@ def standalone(
 ) -> str:
     """Return `question` with what it leaves to the conversation filled in.
 
-    A pronoun becomes what was last spoken of; «那 X 呢？» becomes the last question about X; a
-    bare «哪一年？» or «为什么？» is put to the last question; a question without any subject gets
-    the last one. A question with a subject of its own is left as it is: the topic has changed.
+    A pronoun becomes what was last spoken of; «那 X 呢？» becomes the last question about X, and
+    «第一代呢？» the last question about the first generation; a bare «哪一年？» or «为什么？» is
+    put to the last question; a question without any subject gets the last one. A question with a
+    subject of its own is left as it is: the topic has changed.
 
     Args:
         question: As typed, not blank.
@@ -45,12 +48,14 @@ def standalone(
     pronoun = _place(lexicon().pronoun, question)
     about = _place(lexicon().what_about, question, "topic")
     topic = question[slice(*about)].strip(" ，,的") if about else ""
-    if topic and not pronoun and (own or names(topic)):
-        return _asked_about(topic, focus, gazetteer)
-    if own or not focus.question:
+    if topic and not pronoun:
+        again = _renumbered(topic, focus.question)
+        if again or own or names(topic):
+            return again or _asked_about(topic, focus, gazetteer)
+    if pronoun and all(pronoun[1] <= mention.start for mention in own):
+        return _filled(question, pronoun, focus, [mention.name for mention in own])
+    if own or not focus.question or _opens_with_name(question):
         return question
-    if pronoun:
-        return _filled(question, pronoun, focus)
     return _completed(question, focus, segmenter)
 
 
@@ -73,14 +78,33 @@ def _ordered(mentions: Sequence[Mention]) -> list[Mention]:
 def _asked_about(topic: str, focus: _Focus, gazetteer: Gazetteer) -> str:
     """Return the last question with its subject replaced by `topic`."""
     mentions = _ordered(gazetteer.find(focus.question))
-    if mentions:
-        old = mentions[0]
-        return focus.question[: old.start] + topic + focus.question[old.end :]
+    known = [(mention.start, mention.end) for mention in mentions]
+    for start, end in known or [(name.start, name.end) for name in names(focus.question)]:
+        return focus.question[:start] + topic + focus.question[end:]
     return f"{topic} {focus.question}"
 
 
-def _filled(question: str, pronoun: tuple[int, int], focus: _Focus) -> str:
-    name = focus.names[0] if focus.names else focus.question.rstrip("？?。 ")
+def _renumbered(topic: str, question: str) -> str:
+    """Return `question` with the number that `topic` has another one for, or "" if it has none.
+
+    «第二代是什么？», «第一代» -> «第一代是什么？»; what is around the numbers has to be alike.
+    """
+    parts = [re.escape(part) for part in _NUMBER.split(topic)]
+    if len(parts) == 1:
+        return ""
+    alike = _NUMBER.pattern.join(parts)
+    found = re.search(alike, question)
+    return question[: found.start()] + topic + question[found.end() :] if found else ""
+
+
+def _opens_with_name(question: str) -> bool:
+    """Whether the question is about a Latin name, be it one that the corpus does not know."""
+    return any(_LEAD.fullmatch(question[: name.start]) for name in names(question)[:1])
+
+
+def _filled(question: str, pronoun: tuple[int, int], focus: _Focus, own: Sequence[str]) -> str:
+    others = [name for name in focus.names if name not in own]
+    name = others[0] if others else focus.question.rstrip("？?。 ")
     start, end = pronoun
     return _without(lexicon().lead, question[:start]) + name + question[end:]
 

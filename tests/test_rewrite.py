@@ -33,6 +33,17 @@ DOCKER = turn("Docker 是哪一年发布的？", "2013 年。")
         ([DOCKER, turn("故宫在哪里？")], "那 Docker 是谁做的？", "那 Docker 是谁做的？"),
         ([turn("故宮在哪裡？")], "這裡門票多少錢？", "故宫門票多少錢？"),
         ([turn("有什么好玩的？", "可以去颐和园。")], "那里几点开门？", "颐和园几点开门？"),
+        ([turn("第二代系统是什么？")], "第一代呢？", "第一代系统是什么？"),
+        ([turn("Docker 1.0 是何时发布的？")], "那 2.0 呢？", "Docker 2.0 是何时发布的？"),
+        ([turn("2013 年发生了什么？")], "2014 年呢？", "2014 年发生了什么？"),
+        ([turn("Podman 是谁开发的？")], "那 Buildah 呢？", "Buildah 是谁开发的？"),  # both unknown
+        ([DOCKER], "Podman 是哪一年发布的？", "Podman 是哪一年发布的？"),  # unknown, but a subject
+        ([DOCKER], "它和 Kubernetes 有什么区别？", "Docker和 Kubernetes 有什么区别？"),
+        (
+            [DOCKER],
+            "Kubernetes 的作者是谁？他还做了什么？",
+            "Kubernetes 的作者是谁？他还做了什么？",
+        ),
         ([turn("它是什么？", alone="Docker是什么？")], "它由谁发布？", "Docker由谁发布？"),
     ],
 )
