@@ -1,6 +1,7 @@
 """What a collection holds, straight from the database: no model is loaded to list documents."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -16,6 +17,13 @@ def exists(database: Database, collection: str) -> bool:
     """Whether anything was ever ingested into the collection."""
     with database.read() as session:
         return session.get(CollectionRow, collection) is not None
+
+
+def collections(database: Database) -> dict[str, datetime]:
+    """Return the names of all collections, ordered, with when each was changed last."""
+    query = select(CollectionRow.name, CollectionRow.changed_at).order_by(CollectionRow.name)
+    with database.read() as session:
+        return {name: datetime.fromisoformat(at) for name, at in session.execute(query)}
 
 
 def describe(

@@ -40,12 +40,12 @@ def compose(chosen: Sequence[Evidence], *, direct: str = "", as_list: bool = Fal
         citations.append(
             Citation(number, evidence.passage, evidence.start, evidence.end, evidence.text)
         )
-        parts.append(_marked(evidence.text, number, keep_item=as_list))
+        parts.append(marked(evidence.text, f"[{number}]", keep_item=as_list))
     return Composed(("\n" if as_list else "").join(parts), tuple(citations))
 
 
-def _marked(sentence: str, number: int, *, keep_item: bool) -> str:
-    """Return the sentence on one line with its marker before the final stop."""
+def marked(sentence: str, marks: str, *, keep_item: bool) -> str:
+    """Return the sentence on one line with `marks`, such as `[1][3]`, before the final stop."""
     if not keep_item:
         sentence = sentence[item_marker(sentence, Span(0, len(sentence))) :]
     # A source may have a [3] of its own, which must not be taken for one of our markers.
@@ -54,10 +54,10 @@ def _marked(sentence: str, number: int, *, keep_item: bool) -> str:
         plain = "，".join(cell.strip() for cell in plain.strip("|").split("|") if cell.strip())
     plain = _SPACES.sub(" ", plain).strip()
     if _QUOTED_END.search(plain):
-        return f"{plain}[{number}]"
+        return f"{plain}{marks}"
     end = _END.search(plain)
     stop = end.group() if end else ""
     body = plain[: len(plain) - len(stop)]
     if not keep_item or stop:
         stop = _STOPS.get(stop[:1], stop or "。")
-    return f"{body}[{number}]{stop}"
+    return f"{body}{marks}{stop}"

@@ -31,6 +31,21 @@ class KeptTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """A turn that was refused or disliked.
+
+    Attributes:
+        kept: The turn.
+        dislikes: How many disliked its answer.
+        comments: What they said of it.
+    """
+
+    kept: KeptTurn
+    dislikes: int = 0
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A session with all its turns, oldest first."""
 
@@ -80,6 +95,9 @@ class Conversations(Protocol):
         Raises:
             TurnNotFoundError: There is no turn of that id.
         """
+
+    def complaints(self, collection: str, limit: int) -> tuple[Complaint, ...]:
+        """Return the turns of a collection that were refused or disliked, newest first."""
 
     def purge(self, unused_since: datetime) -> int:
         """Delete the sessions not used since then, and return how many they were."""

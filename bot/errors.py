@@ -1,6 +1,22 @@
 """Errors of answering; the whole tree is drawn in corpus.errors."""
 
+from typing import Literal, TypeAlias
+
 from corpus.errors import WenquError
+
+Fallback: TypeAlias = Literal[
+    "busy", "cut", "endless", "filtered", "garbled", "length", "overloaded", "paused", "refused",
+    "timeout", "unanswered", "unreachable", "unsupported",
+]  # fmt: skip
+"""Why a model's answer was not given, or not all of it.
+
+busy: enough calls at once. paused: it failed too often just now. unreachable: no connection.
+timeout: no word, or none further, in time. overloaded: HTTP 408, 409, 429 or 5xx. refused: another
+error of HTTP. garbled: not the protocol. cut: its end is missing. length: it reached its limit of
+tokens. endless: it went on for too long or repeated itself. filtered: held back at the other end.
+unsupported: nothing that it said is in what it cited. unanswered: what it said is, but has not the
+date, number or whatever is asked for.
+"""
 
 
 class BotError(WenquError):
@@ -63,6 +79,162 @@ class TurnNotFoundError(BotError):
     def __init__(self, turn_id: str) -> None:
         super().__init__(f"there is no turn {turn_id!r}")
         self.turn_id = turn_id
+
+
+class AdminKeyError(BotError):
+    """A request that needs the admin key comes without it, or with another one."""
+
+    def __init__(self) -> None:
+        super().__init__("this needs the admin key: send it as `Authorization: Bearer <key>`")
+
+
+class NoAdminKeyError(BotError):
+    """No admin key is set, and what is asked for is not open to everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "closed until an admin key is set: set WENQU_ADMIN_KEY (16 characters or more), restart"
+        )
+
+
+class ReportError(BotError):
+    """There is no measurement to show, or it cannot be read.
+
+    Attributes:
+        name: Of the file, "" if none is named.
+        reason: What is wrong.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.name = name
+        self.reason = reason
+
+
+class EmbedderError(BotError):
+    """A site that is not on the list asks for a token of the widget.
+
+    Attributes:
+        origin: What it says it is; it may say anything.
+    """
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"{origin[:200]!r} is not among the widget_origins")
+        self.origin = origin
+
+
+class TokenError(BotError):
+    """A token of the widget is not ours, altered, expired, or for something else."""
+
+
+class SignatureError(BotError):
+    """A request to a channel is not signed the way the sender it claims would sign it.
+
+    Attributes:
+        reason: Which check failed, for the log; the sender is not told.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the signature of a request does not hold: {reason}")
+        self.reason = reason
+
+
+class PlatformError(BotError):
+    """A platform that answers are sent to does not take one, or does not answer.
+
+    Attributes:
+        code: Its own code of the error, or "".
+        arrived: Whether the message may have arrived all the same.
+        retry_seconds: After which another try is worth it; None if it never is.
+    """
+
+    def __init__(
+        self, reason: str, *, code: str = "", arrived: bool, retry_seconds: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.arrived = arrived
+        self.retry_seconds = retry_seconds
+
+
+class ReusedIdError(BotError):
+    """A webhook has the id of an earlier one and says something else.
+
+    Attributes:
+        message_id: Of both.
+    """
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"another request had the id {message_id!r}: send this one under its own")
+        self.message_id = message_id
+
+
+class ReplyUrlError(BotError):
+    """An answer is wanted at an address that nobody set up: it might be anybody's."""
+
+
+class DeliveryNotFoundError(BotError):
+    """There is no delivery of that number.
+
+    Attributes:
+        position: What was asked for.
+    """
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"there is no delivery {position}")
+        self.position = position
+
+
+class ExtraNotInstalledError(BotError):
+    """Something is switched on that needs a library of an extra.
+
+    Attributes:
+        library: Its name.
+        extra: Name of the extra.
+    """
+
+    def __init__(self, *, library: str, extra: str) -> None:
+        super().__init__(f"{library} is not installed: pip install 'wenqu[{extra}]'")
+        self.library = library
+        self.extra = extra
+
+
+class UnknownModelError(BotError):
+    """There is no model of that name: ours are `wenqu` and `wenqu/` with a collection.
+
+    Attributes:
+        model: What was asked for.
+    """
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"there is no model {model[:200]!r}: use 'wenqu' or 'wenqu/<collection>'")
+        self.model = model
+
+
+class UnsupportedError(BotError):
+    """A request wants what other services do and this one does not.
+
+    Attributes:
+        parameter: Of the request, such as `n`.
+    """
+
+    def __init__(self, *, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter} is not supported like this: {reason}")
+        self.parameter = parameter
+
+
+class GenerationError(BotError):
+    """A language model did not answer, or not to the end. Never reaches a user: see `Fallback`.
+
+    Attributes:
+        reason: What becomes `Answer.fallback`.
+        detail: For the log, without question, document or key.
+    """
+
+    def __init__(self, *, reason: Fallback, detail: str = "") -> None:
+        super().__init__(f"the language model gave no whole answer: {reason} {detail}".rstrip())
+        self.reason = reason
+        self.detail = detail
 
 
 class NotReadyError(BotError):

@@ -14,6 +14,12 @@ _ABSENT_FACT = "文中提到了{subject}，但没有提到{missing}。"
 _UNSTATED = "文中提到了{subject}，但没有说明所问的内容。"
 _NEAREST = "相近的内容：{nearest}。"
 
+UNVERIFIED = "（未经原文核实）"
+FALLEN_BACK = {
+    "extractive": "（语言模型没有作答，以上摘自原文。）",
+    "llm": "（语言模型没有写完，以上是已核实的部分。）",
+}
+
 CHAT = {
     "greeting": "你好！我是问渠，可以回答已收录文档里的问题，每句话都附有原文出处。想了解什么？",
     "thanks": "不客气！还有别的问题，随时问我。",

@@ -8,12 +8,25 @@ from functools import singledispatch
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import (
+    AdminKeyError,
+    DeliveryNotFoundError,
+    EmbedderError,
+    ExtraNotInstalledError,
+    NoAdminKeyError,
     NotReadyError,
     OverloadedError,
+    PlatformError,
     QuestionError,
+    ReplyUrlError,
+    ReportError,
+    ReusedIdError,
     SessionNotFoundError,
     SettingsError,
+    SignatureError,
+    TokenError,
     TurnNotFoundError,
+    UnknownModelError,
+    UnsupportedError,
 )
 from corpus.errors import Trouble, UnreadableSourceError
 from index.errors import (
@@ -115,6 +128,97 @@ def _(error: TurnNotFoundError) -> Problem:
     fields = {"turn_id": error.turn_id}
     detail = "没有这个回答，可能已删除。"
     return Problem("turn_not_found", 404, "没有这个回答", detail, str(error), fields=fields)
+
+
+@problem_of.register
+def _(error: AdminKeyError) -> Problem:
+    detail = "需要管理密钥，或密钥不对。请在请求头里写 Authorization: Bearer 密钥。"
+    return Problem("admin_key", 401, "需要管理密钥", detail, str(error))
+
+
+@problem_of.register
+def _(error: NoAdminKeyError) -> Problem:
+    detail = "还没有管理密钥，所以不开放。请设置 WENQU_ADMIN_KEY（至少 16 个字符），再重启。"
+    return Problem("no_admin_key", 403, "没有设置管理密钥", detail, str(error))
+
+
+@problem_of.register
+def _(error: ReportError) -> Problem:
+    how = "运行 wenqu eval --out 文件夹，再把 WENQU_EVAL_REPORT 设为其中的 results.json。"
+    detail = f"读不了 {error.name}（{error.reason}）。{how}" if error.name else how
+    return Problem("no_report", 404, "没有评测结果", detail, str(error))
+
+
+@problem_of.register
+def _(error: EmbedderError) -> Problem:
+    detail = "这个网站还不能使用问渠：请把它的地址加入设置 widget_origins。"
+    return Problem("embedder_not_allowed", 403, "不允许", detail, str(error))
+
+
+@problem_of.register
+def _(error: TokenError) -> Problem:
+    del error  # which check failed is nobody's business
+    detail = "令牌无效或已过期，请重新领取。"
+    return Problem("bad_token", 401, "令牌无效", detail, "The token is not valid: get a new one.")
+
+
+@problem_of.register
+def _(error: SignatureError) -> Problem:
+    del error  # the same words whatever failed: they help nobody to forge
+    detail = "签名不对或已过期。请检查密钥，以及两边的时钟。"
+    english = "The signature is wrong or too old: check the key, and the clocks on both sides."
+    return Problem("bad_signature", 401, "签名不对", detail, english)
+
+
+@problem_of.register
+def _(error: ExtraNotInstalledError) -> Problem:
+    detail = f"这项功能需要 {error.library}：运行 pip install 'wenqu[{error.extra}]' 安装。"
+    return Problem("extra_not_installed", 501, "没有安装", detail, str(error), UNUSABLE)
+
+
+@problem_of.register
+def _(error: ReusedIdError) -> Problem:
+    detail = "这个 webhook-id 已经用过，内容却不一样。每个问题请用一个新的 id，重发时内容要相同。"
+    return Problem("reused_id", 409, "编号用过了", detail, str(error))
+
+
+@problem_of.register
+def _(error: ReplyUrlError) -> Problem:
+    del error  # what was asked for is nothing to repeat
+    detail = "reply_url 不在已设置的地址里：回答只送到设置 webhooks 里写明的 url。"
+    english = "The reply_url is none of those set up: answers go to a url of the setting webhooks."
+    return Problem("reply_url_not_allowed", 403, "不允许", detail, english)
+
+
+@problem_of.register
+def _(error: DeliveryNotFoundError) -> Problem:
+    detail = f"没有第 {error.position} 次投递，可能已过期。"
+    return Problem("delivery_not_found", 404, "没有这次投递", detail, str(error))
+
+
+@problem_of.register
+def _(error: UnknownModelError) -> Problem:
+    detail = f"没有模型 {error.model[:200]}：请用 wenqu，或 wenqu/文档集的名称。"
+    return Problem("model_not_found", 404, "没有这个模型", detail, str(error))
+
+
+@problem_of.register
+def _(error: UnsupportedError) -> Problem:
+    said = {
+        "n": "每次只有一个回答。",
+        "tool_choice": "这里不调用工具。",
+        "response_format": "回答只是文字。",
+        "messages": "只能读文字，读不了图片、声音和文件。",
+    }
+    fields = {"parameter": error.parameter}
+    detail = f"不支持这样的 {error.parameter}：{said[error.parameter]}"
+    return Problem("unsupported_parameter", 400, "不支持", detail, str(error), fields=fields)
+
+
+@problem_of.register
+def _(error: PlatformError) -> Problem:
+    detail = "对方平台没有正常回应，请稍后再试。"
+    return Problem("platform", 503, "平台没有回应", detail, str(error), retry_seconds=15)
 
 
 @problem_of.register

@@ -1,20 +1,27 @@
 """Conversations in the database."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
+from typing import TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ForeignKey, String, Text, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from bot.answer import Answer, Turn
-from bot.conversations import REMEMBERED, Conversation, KeptTurn, Vote, new_id
+from bot.channels.endpoints import Event
+from bot.conversations import REMEMBERED, Complaint, Conversation, KeptTurn, Vote, new_id
 from bot.errors import SessionNotFoundError, TurnNotFoundError
+from bot.wire import Json
 from index.database import Base, Database, now
 
+Tell: TypeAlias = Callable[[Session, Event, Json], None]
+"""Told of what happens, and to what, in the transaction in which it happens."""
+
 _ANSWER = TypeAdapter(Answer)
+_REFUSED = '%"kind":"refusal"%'  # no text of an answer has it: there, each quote has a backslash
 _log = logging.getLogger(__name__)
 
 
@@ -58,9 +65,10 @@ class FeedbackRow(Base):
 class SessionStore:
     """`Conversations` in the database. Safe to use from many threads and processes."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep them in `database`; missing tables are made."""
+    def __init__(self, database: Database, tell: Tell | None = None) -> None:
+        """Keep them in `database`, where missing tables are made, and `tell` of what is new."""
         self._database = database
+        self._tell = tell or _nobody
         with database.write() as session:
             Base.metadata.create_all(session.connection())
 
@@ -99,6 +107,8 @@ class SessionStore:
                 answer=_ANSWER.dump_json(turn.answer).decode(),
             )
             session.add(row)
+            event: Event = "answer.refused" if turn.answer.refused else "answer.created"
+            self._tell(session, event, {"session_id": session_id, "turn_id": turn_id})
 
     def get(self, session_id: str) -> Conversation:
         """Return a session with its turns."""
@@ -127,9 +137,33 @@ class SessionStore:
         """Keep what somebody thinks of an answer, in place of what they thought before."""
         row = FeedbackRow(turn_id=turn_id, voter=voter, vote=vote, comment=comment, given_at=now())
         with self._database.write() as session:
-            if session.get(TurnRow, turn_id) is None:
+            turn = session.get(TurnRow, turn_id)
+            if turn is None:
                 raise TurnNotFoundError(turn_id)
             session.merge(row)
+            subject = {"session_id": turn.session_id, "turn_id": turn_id, "voter": voter}
+            self._tell(session, "feedback.created", {**subject, "vote": vote})
+
+    def complaints(self, collection: str, limit: int) -> tuple[Complaint, ...]:
+        """Return the turns of a collection that were refused or disliked, newest first."""
+        disliked = select(FeedbackRow.turn_id).where(FeedbackRow.vote == "down")
+        query = (
+            select(TurnRow)
+            .join(SessionRow)
+            .where(SessionRow.collection == collection)
+            .where(TurnRow.answer.like(_REFUSED) | TurnRow.id.in_(disliked))
+            .order_by(TurnRow.asked_at.desc(), TurnRow.position.desc(), TurnRow.id)
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            kept = _kept((row, None) for row in session.scalars(query))
+            said = select(FeedbackRow.turn_id, FeedbackRow.comment).where(
+                FeedbackRow.vote == "down", FeedbackRow.turn_id.in_([each.id for each in kept])
+            )
+            comments: dict[str, list[str]] = {}
+            for turn_id, comment in session.execute(said.order_by(FeedbackRow.given_at)):
+                comments.setdefault(turn_id, []).append(comment)
+        return tuple(_complaint(each, comments.get(each.id, [])) for each in kept)
 
     def purge(self, unused_since: datetime) -> int:
         """Delete the sessions not used since then, and return how many they were."""
@@ -138,6 +172,10 @@ class SessionStore:
             count = session.scalar(select(func.count()).select_from(SessionRow).where(old))
             session.execute(delete(SessionRow).where(old))
             return count or 0
+
+
+def _nobody(_session: Session, _event: Event, _subject: Json) -> None:
+    return
 
 
 def _found(session: Session, session_id: str) -> SessionRow:
@@ -158,3 +196,10 @@ def _kept(rows: Iterable[tuple[TurnRow, Vote | None]]) -> list[KeptTurn]:
             continue
         turns.append(KeptTurn(row.id, row.asked_at, Turn(row.question, answer), vote))
     return turns
+
+
+def _complaint(kept: KeptTurn, comments: list[str]) -> Complaint:
+    """Return a turn with what was said of it by each who disliked it, which may be nothing."""
+    vote: Vote | None = "down" if comments else None
+    said = tuple(comment for comment in comments if comment)
+    return Complaint(replace(kept, vote=vote), len(comments), said)

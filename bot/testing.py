@@ -1,5 +1,6 @@
 """What tests of the service need: the real application around a runtime they made."""
 
+import os
 import re
 import subprocess
 import sys
@@ -106,11 +107,18 @@ def serving(runtime: Runtime, *, ping_seconds: float = 15) -> Iterator[int]:
 class Server:
     """`wenqu serve` as a child process on a free port, for the time of a `with` block."""
 
-    def __init__(self, data: Path, *, stderr: BinaryIO | None = None) -> None:
-        """Serve the data folder; the log goes to `stderr`, or where ours goes."""
+    def __init__(self, data: Path, *, stderr: BinaryIO | None = None, **environment: str) -> None:
+        """Serve the data folder; the log goes to `stderr`, or where ours goes.
+
+        Args:
+            data: The folder.
+            stderr: A file for the log.
+            environment: Settings, such as `WENQU_ADMIN_KEY="…"`.
+        """
         wenqu = str(Path(sys.executable).with_name("wenqu"))
         self._command = [wenqu, "serve", "--port", "0", "--data", str(data)]
         self._stderr = stderr
+        self._environment = {**os.environ, **environment}
         self.port = 0
         self.said = ""
 
@@ -126,7 +134,11 @@ class Server:
             RuntimeError: It ended instead.
         """
         self.process = subprocess.Popen(  # noqa: S603  # our own command
-            self._command, stdout=subprocess.PIPE, stderr=self._stderr, text=True
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            env=self._environment,
         )
         assert self.process.stdout  # noqa: S101  # it is a pipe
         self.said = self.process.stdout.readline()

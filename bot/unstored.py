@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bot.answer import Turn
-from bot.conversations import REMEMBERED, Conversation, KeptTurn, Vote, new_id
+from bot.conversations import REMEMBERED, Complaint, Conversation, KeptTurn, Vote, new_id
 from bot.errors import SessionNotFoundError, TurnNotFoundError
 from index.database import now
 
@@ -78,6 +78,19 @@ class UnstoredConversations:
                     held.conversation = replace(held.conversation, turns=voted)
                     return
         raise TurnNotFoundError(turn_id)
+
+    def complaints(self, collection: str, limit: int) -> tuple[Complaint, ...]:
+        """Return the turns of a collection that were refused or disliked, newest first."""
+        with self._lock:
+            found = [
+                Complaint(kept, int(kept.vote == "down"))
+                for held in reversed(self._held.values())
+                if held.conversation.collection == collection
+                for kept in reversed(held.conversation.turns)
+                if kept.vote == "down" or kept.turn.answer.refused
+            ]
+        found.sort(key=lambda complaint: complaint.kept.asked_at, reverse=True)
+        return tuple(found[:limit])
 
     def purge(self, unused_since: datetime) -> int:
         """Forget the sessions not used since then, and return how many they were."""

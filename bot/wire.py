@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from bot.answer import Answer, Citation
 from bot.conversations import Conversation
+from bot.pieces import Piece, pieces
 from corpus.document import Document
-from corpus.sentences import sentences
 from index.documents import DocumentInfo
 from index.hit import Hit
 
@@ -34,7 +33,11 @@ class Sources:
     collection: str = ""
 
     def view_url(self, info: DocumentInfo, span: tuple[int, int] | None = None) -> str:
-        """Link to the readable source, at a span; `v` tells whether the text is still the same."""
+        """Link to the readable source, at a span; `v` tells whether the text is still the same.
+
+        Who knows them may add `&cites=12-40,88-120`: all citations of the same answer in this
+        document, to go from one to the next; see `bot.api.source`.
+        """
         values: dict[str, object] = {"start": span[0], "end": span[1]} if span else {}
         values["v"] = version(info)
         if self.collection:
@@ -72,6 +75,7 @@ def answer_json(
         "session_id": session_id,
         "turn_id": turn_id,
         "mode": answer.mode,
+        "fallback": answer.fallback,
         "timings": dict(answer.timings),
     }
 
@@ -100,14 +104,15 @@ def deltas(answer: Answer, sources: Sources) -> Iterator[tuple[str, Json]]:
     A citation comes before the first sentence that uses its number. The texts, joined, are
     `answer.text`.
     """
-    waiting = {f"[{citation.number}]": citation for citation in answer.citations}
-    ends = [span.end for span in sentences(answer.text)][:-1]
-    bounds = [0, *ends, len(answer.text)]
-    for number, (start, end) in enumerate(pairwise(bounds), start=1):
-        text = answer.text[start:end]
-        for marker in [marker for marker in waiting if marker in text]:
-            yield "citation", citation_json(waiting.pop(marker), sources)
-        yield "delta", {"text": text, "sentence": number}
+    for number, piece in enumerate(pieces(answer), start=1):
+        yield from piece_events(piece, number, sources)
+
+
+def piece_events(piece: Piece, number: int, sources: Sources) -> Iterator[tuple[str, Json]]:
+    """Yield the events of one piece, which is the `number`th of its answer, from 1."""
+    for citation in piece.citations:
+        yield "citation", citation_json(citation, sources)
+    yield "delta", {"text": piece.text, "sentence": number}
 
 
 def candidates(hits: Sequence[Hit], sources: Sources) -> list[Json]:

@@ -17,6 +17,20 @@
     - SettingsError
     - SessionNotFoundError
     - TurnNotFoundError
+    - ExtraNotInstalledError
+    - UnknownModelError
+    - UnsupportedError
+    - SignatureError
+    - PlatformError
+    - ReusedIdError
+    - ReplyUrlError
+    - DeliveryNotFoundError
+    - GenerationError
+    - AdminKeyError
+    - NoAdminKeyError
+    - ReportError
+    - EmbedderError
+    - TokenError
     - NotReadyError
     - OverloadedError
   + EvalError              (eval.errors)

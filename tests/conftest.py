@@ -1,13 +1,19 @@
+import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from starlette.testclient import TestClient
 
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.testing import cat_document, client_of
+from bot.testing import Server, cat_document, client_of
 from corpus import Document, Section
 from corpus.words import Segmenter
 from index.database import Database
@@ -75,3 +81,78 @@ def cpu_seconds() -> Callable[[Callable[[], object]], float]:
         return min(spent)
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data folder with the bundled texts, indexed by the built-in model. Only to be read."""
+    folder = tmp_path_factory.mktemp("bundled")
+    wenqu = Path(sys.executable).with_name("wenqu")
+    subprocess.run([wenqu, "ingest", "--bundled", "--data", folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(bundled: Path) -> Iterator[str]:
+    """Address of a real `wenqu serve` over the bundled texts."""
+    with Server(bundled) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")  # while Playwright runs, its thread can run no other event loop
+def chromium() -> Iterator[Browser]:
+    """A real Chromium: what `CHROMIUM` names, the system's, or Playwright's own."""
+    with sync_playwright() as playwright:
+        names = (
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            playwright.chromium.executable_path,
+        )
+        found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+        if found is None:
+            missing = "no Chromium: `make chromium`, or set CHROMIUM to the path of one"
+            (pytest.fail if "CI" in os.environ else pytest.skip)(missing)
+        as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses otherwise
+        expect.set_options(timeout=15_000)  # a machine may have other things to do
+        browser = playwright.chromium.launch(executable_path=found, args=as_root)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A fresh profile's page. The test fails if a script of it failed or broke its policy."""
+    wrong: list[str] = []
+    with chromium.new_context(locale="zh-CN", viewport={"width": 1280, "height": 800}) as context:
+        context.set_default_timeout(10_000)
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        context.on("console", lambda said: wrong.append(said.text) if _broken(said.text) else None)
+        yield context.new_page()
+    assert wrong == []
+
+
+def _broken(said: str) -> bool:
+    return "Content Security Policy" in said or "Trusted Type" in said
+
+
+@pytest.fixture
+def violations() -> Callable[[Page], list[str]]:
+    """Tell what axe-core finds in a page as it is now, light and dark, such as `dark: label`."""
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+    def find(page: Page) -> list[str]:
+        found = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+            page.evaluate(axe)  # evaluated by the debugger, whatever the policy of the page
+            report = page.evaluate("axe.run()")["violations"]
+            found += [
+                f"{scheme}: {rule['id']}: {node['target']}: {node['failureSummary']}"
+                for rule in report
+                for node in rule["nodes"]
+            ]
+        return found
+
+    return find

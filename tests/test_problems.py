@@ -12,12 +12,25 @@ import corpus.errors
 import index.errors
 from bot.api.problems import of_status, problem_json
 from bot.errors import (
+    AdminKeyError,
+    DeliveryNotFoundError,
+    EmbedderError,
+    ExtraNotInstalledError,
+    NoAdminKeyError,
     NotReadyError,
     OverloadedError,
+    PlatformError,
     QuestionError,
+    ReplyUrlError,
+    ReportError,
+    ReusedIdError,
     SessionNotFoundError,
     SettingsError,
+    SignatureError,
+    TokenError,
     TurnNotFoundError,
+    UnknownModelError,
+    UnsupportedError,
 )
 from bot.problems import INTERNAL, TROUBLES, Problem, problem_of
 from corpus.errors import Trouble, UnreadableSourceError, WenquError
@@ -37,6 +50,22 @@ KNOWN = [
     SettingsError("port", "default", "wrong"),
     SessionNotFoundError("s"),
     TurnNotFoundError("t"),
+    ExtraNotInstalledError(library="mcp", extra="mcp"),
+    UnknownModelError("gpt-4"),
+    *(
+        UnsupportedError(parameter=name, reason="so")
+        for name in ("n", "tool_choice", "response_format", "messages")
+    ),
+    AdminKeyError(),
+    NoAdminKeyError(),
+    ReportError("results.json", "format: Input should be 1"),
+    EmbedderError("https://evil.example"),
+    TokenError(),
+    SignatureError("old"),
+    ReusedIdError("msg_1"),
+    ReplyUrlError(),
+    DeliveryNotFoundError(7),
+    PlatformError("HTTP 500", arrived=True),
     NotReadyError("loading"),
     OverloadedError(5),
     UnreadableSourceError("a.pdf", "needs a password", trouble="locked"),

@@ -93,6 +93,39 @@ def test_a_later_vote_replaces_the_earlier_one(conversations: Conversations) -> 
     assert [kept.vote for kept in conversations.get(session_id).turns] == ["down"]
 
 
+def test_refused_and_disliked_turns_are_complaints_the_newest_first(
+    conversations: Conversations,
+) -> None:
+    refused = Turn("谁？", Answer("没有", "refusal", refusal=Refusal("no", ("谁",), ("近",))))
+    tricky = Turn("好？", Answer('"kind":"refusal"', "chat"))  # says it, and is none
+    a, b = conversations.start("a"), conversations.start("b")
+    ids = [new_id() for _ in range(5)]
+    turns = [refused, chat("好"), chat("差"), tricky, refused]
+    for turn_id, turn in zip(ids, turns, strict=True):
+        conversations.add(a, turn, turn_id=turn_id)
+    conversations.add(b, refused, turn_id=new_id())
+    conversations.feedback(ids[1], "up")
+    conversations.feedback(ids[2], "down", "不对")
+    found = conversations.complaints("a", 10)
+    assert [each.kept.id for each in found] == [ids[4], ids[2], ids[0]]
+    assert [each.dislikes for each in found] == [0, 1, 0]
+    assert [each.kept.vote for each in found] == [None, "down", None]
+    assert found[0].kept.turn == refused
+    assert [each.kept.id for each in conversations.complaints("a", 2)] == [ids[4], ids[2]]
+    assert conversations.complaints("c", 10) == ()
+
+
+def test_every_dislike_of_a_turn_counts_and_what_was_said_is_kept(database: Database) -> None:
+    store = SessionStore(database)
+    session_id, turn_id = store.start("a"), new_id()
+    store.add(session_id, chat("差"), turn_id=turn_id)
+    store.feedback(turn_id, "down", "不对", voter="一")
+    store.feedback(turn_id, "down", voter="二")
+    store.feedback(turn_id, "up", "很好", voter="三")
+    (found,) = store.complaints("a", 10)
+    assert (found.dislikes, found.comments) == (2, ("不对",))
+
+
 def test_sessions_not_used_for_long_are_purged(conversations: Conversations) -> None:
     session_id = conversations.start("a")
     assert conversations.purge(datetime.now(UTC) - timedelta(days=1)) == 0

@@ -116,5 +116,8 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
         field = Settings.model_fields[name]
         if field.default_factory is None:
             value = field.default
-            shown = {None: "", True: "true", False: "false"}.get(value, str(value))
+            if isinstance(value, tuple):
+                value = ", ".join(value)
+            words: dict[object, str] = {None: "", True: "true", False: "false"}
+            shown = words.get(value, str(value))
             assert default == (f"`{shown}`" if shown else "空"), name

@@ -3,12 +3,13 @@
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
+from bot.api.door import check_change
 from bot.api.problems import invalid, of_status, problem_json, problem_response
 from bot.api.schema import (
     Collection,
@@ -84,7 +85,8 @@ def read(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> Re
 @router.delete(
     "/api/documents/{document_id:path}",
     summary="删除文档",
-    responses={200: {"model": DeleteReply}, **problems(404, 422, 503, 507)},
+    dependencies=[Depends(check_change)],
+    responses={200: {"model": DeleteReply}, **problems(401, 403, 404, 422, 503, 507)},
 )
 def delete(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> Response:
     """Delete a document. Once this returns, no answer comes from it."""
@@ -95,11 +97,12 @@ def delete(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> 
 @router.post(
     "/api/documents",
     summary="加入文档",
+    dependencies=[Depends(check_change)],
     openapi_extra=_UPLOAD,
     responses={
         200: {"model": IngestReply},
         207: {"model": IngestReply, "description": "Some files could not be read"},
-        **problems(400, 403, 413, 415, 422, 503, 507),
+        **problems(400, 401, 403, 413, 415, 422, 503, 507),
     },
 )
 async def add(request: Request, runtime: TheRuntime, collection: Chosen = None) -> Response:

@@ -4,6 +4,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from bot.answer import Answer
+from bot.channels.outbox import Attempt
+from bot.counters import Outcome, Verdict
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120)
 
@@ -27,6 +29,22 @@ class Metrics:
         self._answers = Counter(
             "wenqu_answers", "Answers by kind.", ["kind"], registry=self._registry
         )
+        self._fallbacks = Counter(
+            "wenqu_llm_fallbacks", "Answers that a language model did not finish, by reason.",
+            ["reason", "mode"], registry=self._registry,
+        )  # fmt: skip
+        self._calls = Counter(
+            "wenqu_llm_calls", "Calls to a language model by outcome.", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._sentences = Counter(
+            "wenqu_llm_sentences", "Sentences of a language model by verdict.", ["verdict"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._deliveries = Counter(
+            "wenqu_webhook_deliveries", "Tries to tell an endpoint of an event, by how they went.",
+            ["attempt"], registry=self._registry,
+        )  # fmt: skip
         self._stages = Histogram(
             "wenqu_stage_seconds", "Time that a stage of an answer took.", ["stage"],
             buckets=_SECONDS, registry=self._registry,
@@ -40,8 +58,22 @@ class Metrics:
     def count_answer(self, answer: Answer) -> None:
         """Count an answer and the time of each of its stages."""
         self._answers.labels(answer.kind).inc()
+        if answer.fallback:
+            self._fallbacks.labels(answer.fallback, answer.mode).inc()
         for stage, milliseconds in answer.timings.items():
             self._stages.labels(stage).observe(milliseconds / 1000)
+
+    def count_llm_call(self, outcome: Outcome) -> None:
+        """Count a call to a language model."""
+        self._calls.labels(outcome).inc()
+
+    def count_sentence(self, verdict: Verdict) -> None:
+        """Count a sentence of a language model."""
+        self._sentences.labels(verdict).inc()
+
+    def count_delivery(self, attempt: Attempt) -> None:
+        """Count a try to tell an endpoint of an event."""
+        self._deliveries.labels(attempt).inc()
 
     def text(self) -> bytes:
         """Return all counters as Prometheus reads them."""

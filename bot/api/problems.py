@@ -1,6 +1,8 @@
 """Errors as problem details, RFC 9457, in Chinese and in English."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,11 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from bot.errors import SignatureError
 from bot.problems import Problem, problem_of
 from bot.wire import Json
 from corpus.errors import WenquError
 
 MEDIA_TYPE = "application/problem+json"
+
+_log = logging.getLogger("wenqu")
 
 _BY_STATUS = {
     400: ("bad_request", "请求有误", "请求的内容读不懂。", "The request cannot be read."),
@@ -69,6 +74,8 @@ def problem_json(problem: Problem) -> Json:
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return the problem as a response, with `Retry-After` where another try is worth it."""
     extra = {"retry-after": str(problem.retry_seconds)} if problem.retry_seconds else {}
+    if problem.status == HTTPStatus.UNAUTHORIZED:  # RFC 9110 wants it to say how
+        extra["www-authenticate"] = "Bearer"
     return JSONResponse(
         problem_json(problem),
         problem.status,
@@ -96,7 +103,9 @@ async def _of_http(_request: Request, error: Exception) -> Response:
     return problem_response(of_status(error.status_code), error.headers)
 
 
-async def _of_error(_request: Request, error: Exception) -> Response:
+async def _of_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, SignatureError):  # the log is told which check failed, and nobody else
+        _log.warning("a request to %s was refused: %s", request.scope["route"].path, error.reason)
     return problem_response(problem_of(error))
 
 

@@ -11,6 +11,20 @@ Collection: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Identifier: TypeAlias = Annotated[str, Field(max_length=100)]
 
 
+def unbroken(text: str) -> str:
+    """Refuse half of a surrogate pair, which JSON can spell and UTF-8 cannot.
+
+    Raises:
+        ValueError: There is one.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        message = f"broken character at {error.start}"
+        raise ValueError(message) from error
+    return text
+
+
 class _Request(BaseModel):
     """A misspelt field is an error: a `session` in place of `session_id` loses a conversation."""
 
@@ -19,14 +33,7 @@ class _Request(BaseModel):
     @field_validator("*")
     @classmethod
     def _is_text(cls, value: object) -> object:
-        """Refuse half of a surrogate pair, which JSON can spell and UTF-8 cannot."""
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode("utf-8")
-            except UnicodeEncodeError as error:
-                message = f"broken character at {error.start}"
-                raise ValueError(message) from error
-        return value
+        return unbroken(value) if isinstance(value, str) else value
 
 
 class ChatRequest(_Request):
@@ -53,6 +60,13 @@ class TextRequest(_Request):
     title: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1)
     source: str = Field(default="", max_length=2000, description="原文网址")
+
+
+class TokenRequest(_Request):
+    """Our frame asks for a token, for the site that it stands on."""
+
+    embedder: str = Field(max_length=300, examples=["https://www.example.com"])
+    collection: Collection | None = None
 
 
 class _Response(BaseModel):
@@ -93,7 +107,8 @@ class ChatReply(_Response):
     standalone_question: str
     session_id: str | None
     turn_id: str | None
-    mode: str
+    mode: Literal["extractive", "llm"]
+    fallback: str | None
     timings: dict[str, float]
 
 
@@ -112,6 +127,20 @@ class SessionReply(_Response):
     collection: str
     started_at: str
     turns: list[Turn]
+
+
+class TokenReply(_Response):
+    """A token, sent as `authorization: Bearer …`, and the seconds it is good for."""
+
+    token: str
+    expires_in: int
+
+
+class Suggestions(_Response):
+    """Questions that the documents answer, to begin with."""
+
+    collection: str
+    questions: list[str]
 
 
 class SearchHit(_Response):

@@ -1,14 +1,15 @@
 """What endpoints share: the runtime once it is loaded, and the threads that do the work."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar, TypeVarTuple
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from bot.api.background import Background
 from bot.api.metrics import Metrics
 from bot.errors import NotReadyError, OverloadedError
 from bot.runtime import Runtime
@@ -18,6 +19,7 @@ _RETRY_SECONDS = 5
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_Args = TypeVarTuple("_Args")
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class State:
         workers: Answer questions.
         ping_seconds: Between signs of life in a stream that waits.
         failure: Why loading failed, if it did.
+        background: Runs what goes on after a response.
     """
 
     settings: Settings
@@ -83,6 +86,7 @@ class State:
     workers: Workers
     ping_seconds: float = 15
     failure: Exception | None = None
+    background: Background = field(default_factory=Background)
     _runtime: Runtime | None = None
 
     def load(self) -> bool:
@@ -108,6 +112,23 @@ class State:
         if self._runtime is None:
             raise NotReadyError
         return self._runtime
+
+    def spawn(self, work: Callable[[*_Args], Awaitable[None]], *args: *_Args) -> None:
+        """Do `work` soon, when the response may be gone already; that it fails is logged.
+
+        When the service stops, it has some seconds to finish and is then cancelled: what must
+        not be lost has to be in the database before.
+
+        Raises:
+            OverloadedError: Too much is going on, or the service stops.
+        """
+        self.background.spawn(work, *args)
+
+    async def leave(self) -> None:
+        """Close what was opened, the connections of this event loop with it."""
+        if self._runtime is not None and self._runtime.writer is not None:
+            await self._runtime.writer.close()
+        self.close()
 
     def close(self) -> None:
         """Close what was opened."""

@@ -19,12 +19,14 @@ def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
     options = parser.parse_args(argv)
     settings = configured(options).settings
 
-    from bot.commands.terminal import print_answer  # noqa: PLC0415  # after the options are right
+    from bot.commands.asking import asking  # noqa: PLC0415  # after the options are right
+    from bot.commands.terminal import print_answer  # noqa: PLC0415
     from bot.wire import answer_json  # noqa: PLC0415
 
     runtime = opened(settings, open_runtime)
     name = runtime.known(options.chosen)
-    answer = runtime.bot(name).ask(" ".join(options.question), top_k=settings.top_k)
+    with asking(runtime, name) as answer_to:
+        answer = answer_to(" ".join(options.question), ())
     sources = runtime.sources(name, {c.passage.document_id for c in answer.citations})
     if options.json:
         reply = answer_json(answer, sources, session_id=None, turn_id=None)

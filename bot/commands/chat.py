@@ -30,6 +30,7 @@ def run(
     settings = configured(options).settings
 
     from bot.answer import Turn  # noqa: PLC0415  # after the options are right
+    from bot.commands.asking import asking  # noqa: PLC0415
     from bot.commands.terminal import print_answer, styled  # noqa: PLC0415
     from bot.conversations import REMEMBERED  # noqa: PLC0415
     from bot.errors import QuestionError  # noqa: PLC0415
@@ -38,32 +39,32 @@ def run(
     _edit_lines()
     runtime = opened(settings, open_runtime)
     name = runtime.known(options.chosen)
-    bot = runtime.bot(name)
     print(styled(_HELP, "faint", sys.stdout))
     turns: list[Turn] = []
-    while True:
-        try:
-            question = ask_user(_PROMPT).strip()
-        except EOFError:
+    with asking(runtime, name) as answer_to:
+        while True:
+            try:
+                question = ask_user(_PROMPT).strip()
+            except EOFError:
+                print()
+                return 0
+            if question == "/quit":
+                return 0
+            if question == "/new":
+                turns.clear()
+                print(styled("新的对话。", "faint", sys.stdout))
+                continue
+            if not question:
+                continue
+            try:
+                answer = answer_to(question, turns[-REMEMBERED:])
+            except QuestionError as error:
+                print(problem_of(error).detail)
+                continue
+            turns.append(Turn(question, answer))
+            sources = runtime.sources(name, {c.passage.document_id for c in answer.citations})
+            print_answer(answer, sources, sys.stdout)
             print()
-            return 0
-        if question == "/quit":
-            return 0
-        if question == "/new":
-            turns.clear()
-            print(styled("新的对话。", "faint", sys.stdout))
-            continue
-        if not question:
-            continue
-        try:
-            answer = bot.ask(question, turns[-REMEMBERED:], top_k=settings.top_k)
-        except QuestionError as error:
-            print(problem_of(error).detail)
-            continue
-        turns.append(Turn(question, answer))
-        sources = runtime.sources(name, {c.passage.document_id for c in answer.citations})
-        print_answer(answer, sources, sys.stdout)
-        print()
 
 
 def _edit_lines() -> None:

@@ -14,7 +14,8 @@ from bot.settings import Settings
 if TYPE_CHECKING:
     from bot.api.state import State
 
-_OPEN = "wenqu: 注意：没有访问密钥，能连到这个地址的人都可以提问、上传和删除文档。"
+_OPEN = "wenqu: 注意：没有访问密钥，能连到这个地址的人都可以提问。"
+_CLOSED = "wenqu: 没有设置 admin_key，所以管理页、上传和删除文档都已关闭。"
 GRACE_SECONDS = 25
 """After a signal to stop, running answers may take that long to finish."""
 
@@ -34,6 +35,8 @@ def run(argv: Sequence[str]) -> int:
         return 1
     if not ip_address(listening.getsockname()[0]).is_loopback:
         print(_OPEN, file=sys.stderr)
+        if not settings.admin_key.get_secret_value():
+            print(_CLOSED, file=sys.stderr)
     with listening:
         return _serve(settings, listening)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal, TextIO
 
 from bot.answer import Answer
+from bot.messages import FALLEN_BACK
 from bot.wire import Sources
 
 Style = Literal["bold", "faint", "green", "red", "yellow"]
@@ -33,6 +34,8 @@ def visible(text: str) -> str:
 def print_answer(answer: Answer, sources: Sources, stream: TextIO) -> None:
     """Print an answer and, below it, where each number comes from."""
     print(visible(answer.text), file=stream)
+    if answer.fallback:
+        print(styled(FALLEN_BACK[answer.mode], "faint", stream), file=stream)
     if not answer.citations:
         return
     print(file=stream)

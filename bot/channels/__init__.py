@@ -1,0 +1,1 @@
+"""Other places where questions come from and answers go to; each is loaded only if set up."""

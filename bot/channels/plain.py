@@ -1,0 +1,20 @@
+"""An answer object as plain text: for a program that only passes words on."""
+
+from bot.channels.portions import Source, sources
+from bot.wire import Json
+
+
+def plain_text(reply: Json) -> str:
+    """Return the answer, then its sources by number, each on a line of its own."""
+    lines = list(map(_line, numbered_sources(reply)))
+    return "\n".join([reply["answer"], *([""] if lines else []), *lines])
+
+
+def numbered_sources(reply: Json) -> list[Source]:
+    """Return the sources of an answer object, by number; of a deleted document only its place."""
+    return sources(reply)
+
+
+def _line(source: Source) -> str:
+    quoted = f"：“{source.quote}”" if source.quote else ""
+    return f"[{source.number}] {source.title}{quoted}{f' {source.url}' if source.url else ''}"

@@ -1,0 +1,1 @@
+"""Answers written by a language model, each sentence held to the passages that it cites."""

@@ -1,0 +1,301 @@
+"""Whether passages carry a sentence, and in which words: the gate for all that a model writes.
+
+Stricter than `bot.verify.supported`, which says whether quotes and a sentence speak of the same.
+A sentence passes if one run of clauses in one sentence of a passage has all its telling words and
+numbers, binds them together in the same way, and makes no smaller claim. In doubt it does not pass:
+the documents' own sentences are always there instead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from bot.llm.statement import Clause, clauses, is_name, place
+from bot.llm.wording import wording
+from bot.verify import supported
+from corpus.document import Passage
+from corpus.fold import fold
+from corpus.sentences import Span, item_marker, sentences
+from corpus.words import Segmenter
+
+_COMPOUND = 4
+"""Characters from which a Chinese word may be one of two parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that a model was shown, and what stands over it."""
+
+    passage: Passage
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A span of a passage, in offsets of the document."""
+
+    passage: Passage
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The words there."""
+        return self.passage.text[self.start - self.passage.start : self.end - self.passage.start]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A sentence of a passage, with the one before it where it begins with a pronoun."""
+
+    quote: Quote
+    clauses: tuple[Clause, ...]
+    about: str
+
+
+def quotes_for(claim: str, sources: Sequence[Source], segmenter: Segmenter) -> tuple[Quote, ...]:
+    """Return the words that carry `claim`, () if none do.
+
+    Args:
+        claim: One sentence without markers, plain text.
+        sources: The passages that it cites, and no others.
+        segmenter: Cuts both into words.
+    """
+    claim = claim[item_marker(claim, Span(0, len(claim))) :]
+    said = _joined(clauses(claim, segmenter))
+    if not any(clause.telling or clause.figures for clause in said):
+        return ()
+    if any(_letters(claim) in _letters(_over(source)) for source in sources):
+        return ()  # a heading alone says nothing
+    units = [unit for source in sources for unit in _units(source, segmenter)]
+    whole = _carrier(said, units)
+    parts = [whole] if whole else [_carrier(group, units) for group in _groups(said)]
+    found = tuple(dict.fromkeys(quote for quote in parts if quote))
+    complete = len(parts) > 0 and None not in parts
+    return found if complete and supported(claim, [quote.text for quote in found]) else ()
+
+
+def _over(source: Source) -> str:
+    return " ".join((source.title, *source.passage.headings))
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in fold(text) if letter.isalnum())
+
+
+def _units(source: Source, segmenter: Segmenter) -> list[_Unit]:
+    passage = source.passage
+    about = fold(_over(source))
+    spans = sentences(passage.text)
+    found = []
+    for at, span in enumerate(spans):
+        begin = span.start + item_marker(passage.text, span)
+        parts = clauses(passage.text[begin : span.end], segmenter)
+        start = span.start
+        first = parts[0].words[0].text if parts and parts[0].words else ""
+        if first in wording().pronouns and at:
+            before = spans[at - 1]
+            start = before.start
+            parts = [*clauses(passage.text[before.start : before.end], segmenter), *parts]
+        quote = Quote(passage, passage.start + start, passage.start + span.end)
+        found.append(_Unit(quote, tuple(parts), about))
+    return found
+
+
+def _joined(said: Sequence[Clause]) -> list[Clause]:
+    """Put a clause that only gives a number, such as «1979 年，», to the one after it."""
+    found: list[Clause] = []
+    waiting: Clause | None = None
+    for clause in said:
+        whole = waiting.followed_by(clause) if waiting else clause
+        waiting = None if whole.telling else whole
+        if not waiting:
+            found.append(whole)
+    return [*found, waiting] if waiting else found
+
+
+def _groups(said: Sequence[Clause]) -> list[list[Clause]]:
+    """Split a sentence where a clause begins with a name of its own; [] if it has one part."""
+    groups: list[list[Clause]] = []
+    for clause in said:
+        if not groups or (is_name(clause.lead) and clause.words[0].text == clause.lead):
+            groups.append([])
+        groups[-1].append(clause)
+    return groups if len(groups) > 1 else []
+
+
+def _carrier(said: Sequence[Clause], units: Sequence[_Unit]) -> Quote | None:
+    """Return the shortest sentence that carries `said`, as a whole and by its parts."""
+    parts = [said, *([clause] for clause in said)]
+    fitting = [unit.quote for unit in units if all(_carries(unit, part, said) for part in parts)]
+    return min(fitting, key=lambda quote: quote.end - quote.start, default=None)
+
+
+def _carries(unit: _Unit, said: Sequence[Clause], whole: Sequence[Clause]) -> bool:
+    count = len(unit.clauses)
+    return any(
+        _run_carries(unit, start, end, said) and _keeps_limits(unit.clauses[:end], start, whole)
+        for start in range(count)
+        for end in range(start + 1, count + 1)
+    )
+
+
+def _run_carries(unit: _Unit, start: int, end: int, said: Sequence[Clause]) -> bool:
+    run = unit.clauses[start:end]
+    return _text(said) == _text(run) or (
+        _has_all(run, said, unit.about)
+        and _keeps_subject(run, said)
+        and _binds_figures(run, said, unit.about)
+        and _keeps_polarity(run, said)
+        and _keeps_order(run, said)
+    )
+
+
+def _words(said: Sequence[Clause]) -> list[str]:
+    return [word.text for clause in said for word in clause.telling]
+
+
+def _text(said: Sequence[Clause]) -> str:
+    return ",".join(clause.text for clause in said)
+
+
+def _found(word: str, text: str) -> bool:
+    """Whether folded `text` says `word`, or one that means the same."""
+    return any(place(same, text) >= 0 for same in wording().alike.get(word, (word,)))
+
+
+def _has_all(run: Sequence[Clause], said: Sequence[Clause], about: str) -> bool:
+    """Every number exactly; every telling word here, or over the passage."""
+    there = {figure.said for clause in run for figure in clause.figures}
+    if any(figure.said not in there for clause in said for figure in clause.figures):
+        return False
+    text = _text(run)
+    phrases = [phrase for clause in said for phrase in clause.phrases]
+    if any(place(phrase, text) < 0 and place(phrase, about) < 0 for phrase in phrases):
+        return False
+    return all(
+        _found(word, text) or _found(word, about) or _built(word, text) for word in _words(said)
+    )
+
+
+def _built(word: str, text: str) -> bool:
+    """Whether a long word is put together from two that `text` has."""
+    if is_name(word) or len(word) < _COMPOUND:
+        return False
+    halves = ((word[:cut], word[cut:]) for cut in range(2, len(word) - 1))
+    return any(_found(first, text) and _found(second, text) for first, second in halves)
+
+
+def _subject_at(run: Sequence[Clause], said: Sequence[Clause]) -> int:
+    """Return the last clause of `run` that begins with what `said` begins with; 0 if none does."""
+    lead = next((clause.lead for clause in said if clause.lead), "")
+    return max((at for at, clause in enumerate(run) if clause.lead == lead), default=0)
+
+
+def _keeps_subject(run: Sequence[Clause], said: Sequence[Clause]) -> bool:
+    """What is taken from a clause is said there of the same subject.
+
+    A later clause does not begin with a subject that is not spoken of; and where the subject of
+    `said` comes up only later, the clauses before it give no more than a time or a place.
+    """
+    words, claimed = _words(said), _text(said)
+    subject = _subject_at(run, said)
+    for at, clause in enumerate(run):
+        gives = [word for word in words if _found(word, clause.text)]
+        if at < subject:
+            later = _text(run[subject:])
+            only_here = [word for word in gives if not _found(word, later)]
+            if only_here and clause.words[0].text not in wording().adverbial:
+                return False
+        elif at and clause.lead and not _found(clause.lead, claimed):
+            known = clause.lead in wording().pronouns
+            if not known and (is_name(clause.lead) or (gives and len(clause.lead) > 1)):
+                return False
+    return True
+
+
+def _binds_figures(run: Sequence[Clause], said: Sequence[Clause], about: str) -> bool:
+    """A number of the same kind that is not said does not stand between what is said together."""
+    return all(
+        _binds(unit, run, said, about)
+        for unit in {f.unit for clause in said for f in clause.figures}
+    )
+
+
+def _binds(unit: str, run: Sequence[Clause], said: Sequence[Clause], about: str) -> bool:
+    claimed = _figures(unit, said)
+    there = [figure for figure in _figures(unit, run) if figure in claimed]
+    if len(set(claimed)) == len(claimed) and list(dict.fromkeys(there)) != claimed:
+        return False  # «2013 年和 2014 年» is not «2014 年和 2013 年»
+    holders = [
+        at for at, one in enumerate(run) if not set(claimed).isdisjoint(_figures(unit, [one]))
+    ]
+    held = _text([run[at] for at in holders])
+    words = _words(said)
+    for at, clause in enumerate(run):
+        rivals = [f.start for f in clause.figures if f.unit == unit and f.said not in claimed]
+        if not rivals:
+            continue
+        if at in holders:
+            return False  # which of two belongs to what is not for us to say
+        others = ",".join([_text([one for n, one in enumerate(run) if n != at]), about])
+        only_here = [place(word, clause.text) for word in words if not _found(word, others)]
+        tells = any(_found(word, held) and not _found(word, clause.text) for word in words)
+        if only_here and not (at < holders[0] and max(only_here) < rivals[0] and tells):
+            return False  # it may give the subject of what follows, and no more
+    return True
+
+
+def _figures(unit: str, told: Sequence[Clause]) -> list[tuple[str, str, str]]:
+    return [f.said for clause in told for f in clause.figures if f.unit == unit]
+
+
+def _keeps_polarity(run: Sequence[Clause], said: Sequence[Clause]) -> bool:
+    """What is negated here is negated there, and the other way round."""
+    told = run[_subject_at(run, said) :]
+    denied = [what for clause in told for what in clause.negated if what]
+    claimed = [what for clause in said for what in clause.negated if what]
+    if not all(any(_same(what, other) for other in denied) for what in claimed):
+        return False
+    here, there = _text(said), _text(told)
+    for word in {what[0] for what in denied}:
+        affirmed = here.count(word) > sum(what[0] == word for what in claimed)
+        if affirmed and there.count(word) <= sum(what[0] == word for what in denied):
+            return False
+    return True
+
+
+def _same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _keeps_limits(told: Sequence[Clause], start: int, said: Sequence[Clause]) -> bool:
+    """A «可能» or «如果» there is one here too."""
+    known = wording()
+    claimed = {word.text for clause in said for word in clause.words}
+    hedged = {word.text for clause in told[start:] for word in clause.words} & known.hedges
+    limited = {word.text for clause in told for word in clause.words} & known.conditions
+    return hedged <= claimed and (not limited or bool(limited & claimed))
+
+
+def _keeps_order(run: Sequence[Clause], said: Sequence[Clause]) -> bool:
+    """«A 收购 B» is not «B 收购 A»: words change places only where nothing links them alike."""
+    there = [word.text for clause in run for word in clause.words]
+    strict = not wording().respective.isdisjoint(there)
+    for clause in said:
+        here = [word.text for word in clause.words]
+        telling = [word.text for word in clause.telling]
+        once = [word for word in telling if here.count(word) == 1 and there.count(word) == 1]
+        for first, second in combinations(once, 2):
+            swapped = there.index(first) > there.index(second)
+            if swapped and (
+                strict or _between(here, first, second) & _between(there, second, first)
+            ):
+                return False
+    return True
+
+
+def _between(sequence: Sequence[str], first: str, second: str) -> set[str]:
+    inner = sequence[sequence.index(first) + 1 : sequence.index(second)]
+    return set(inner) - wording().symmetrical
