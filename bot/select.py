@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.direct import direct_answer
+from bot.direct import answer_pattern, direct_answer
 from bot.evidence import Evidence, wanted
 from bot.lists import announces, label, whole_list
 from bot.question import Question
@@ -23,6 +23,11 @@ _LISTS_TRIED = 6
 _WANTED_NEARLY = 3.0
 _LABEL = 8
 """Chinese characters and Latin words up to which the first sentence of an item is a label."""
+_SPACE = re.compile(r"\s+")
+_BETWEEN = re.compile(
+    r"^(?P<one>.{1,20}?)(?:和|与|跟|同|以及|及|vs\.?)(?P<other>.{1,20}?)"
+    r"(?:的|有|在|各|哪|谁|之间|相比|比|分别|这|两|区别|差别|不同|,|，|\?|？|$)"
+)
 _UNIT = re.compile(r"[A-Za-z0-9]+|\w")
 
 DocumentOf = Callable[[Evidence], Document | None]
@@ -82,11 +87,19 @@ def _list(
             continue
         announced = announces(document, one)
         about_one = any(subject in fold(label(document, one)) for subject in question.subjects)
-        if announced or (question.kind == "list" and not about_one):
+        listed = question.kind == "list" and not about_one
+        if announced or listed or _counted_above(question, one):
             items = whole_list(document, one)
             if items:
                 return items
     return []
+
+
+def _counted_above(question: Question, evidence: Evidence) -> bool:
+    """Whether «有几个特点？» is answered by the heading, «三个特点», and the items below it."""
+    pattern = answer_pattern(question) if question.kind == "count" else None
+    headings = evidence.passage.headings[-1:]
+    return pattern is not None and any(pattern.search(fold(heading)) for heading in headings)
 
 
 def _with_what_is_wanted_first(
@@ -123,15 +136,28 @@ def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _sides(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
     """Return the best sentence about each thing compared, fewer where one speaks of all."""
-    sides = question.subjects if len(question.subjects) > 1 else question.names
+    sides = _compared(question)
     chosen: list[Evidence] = []
     for side in sides[:SENTENCES]:
-        if any(side in fold(one.text) for one in chosen):
+        if any(_about(side, one) for one in chosen):
             continue
-        about = next((one for one in evidence if side in fold(one.text)), None)
+        about = next((one for one in evidence if _about(side, one)), None)
         if about is not None:
             chosen.append(about)
     return chosen if len(sides) > 1 else []
+
+
+def _compared(question: Question) -> Sequence[str]:
+    """Return the things compared: names the corpus knows, or what stands on both sides of «和»."""
+    for names in (question.subjects, question.names):
+        if len(names) > 1:
+            return names
+    found = _BETWEEN.search(fold(question.text))
+    return [side.strip() for side in found.group("one", "other")] if found else question.names
+
+
+def _about(side: str, evidence: Evidence) -> bool:
+    return _SPACE.sub("", side) in _SPACE.sub("", fold(evidence.text))
 
 
 def _told(evidence: Evidence) -> list[Evidence]:

@@ -1,8 +1,8 @@
 """Trains the reader: `python -m eval.train_reader --data DIR … --work DIR --out FILE`.
 
-Each set takes part with the split that is named; the bundled questions, which have no split of
-that name, with `tune` or not at all. A run that was cut goes on where its last checkpoint is. On two cores it takes about an
-hour for 2,500 questions; a GPU is used where torch finds one.
+Each set takes part with the split that is named; the bundled questions, which have none of that
+name, only with `tune`, `test` or `all`. A run that was cut goes on where its last checkpoint is. On
+two cores it takes about an hour for 2,500 questions; a GPU is used where torch finds one.
 """
 
 import argparse

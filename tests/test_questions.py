@@ -231,7 +231,9 @@ def test_twins_and_the_turns_of_a_dialogue_are_one_cluster() -> None:
 def test_the_halves_together_are_the_whole_set() -> None:
     found = bundled(bundled_texts())
     halves = [of_split(found, split).conversations for split in ("train", "tune", "test")]
-    assert sorted(map(repr, [one for part in halves for one in part])) == sorted(map(repr, found.conversations))
+    assert sorted(map(repr, [one for part in halves for one in part])) == sorted(
+        map(repr, found.conversations)
+    )
     assert not of_split(found, "other").conversations
 
 

@@ -118,6 +118,6 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
             value = field.default
             if isinstance(value, tuple):
                 value = ", ".join(value)
-            words: dict[object, str] = {None: "", True: "true", False: "false"}
-            shown = words.get(value, str(value))
+            shown = str(value).lower() if isinstance(value, bool) else str(value or "")
+            shown = "0" if value == 0 and not isinstance(value, bool) else shown
             assert default == (f"`{shown}`" if shown else "空"), name

@@ -45,6 +45,7 @@ def served(data: Path, slack: FakeSlack) -> Server:
         WENQU_SLACK_BOT_TOKEN=BOT_TOKEN,
         WENQU_SLACK_SIGNING_SECRET=SIGNING_SECRET,
         WENQU_SLACK_API_URL=slack.url,
+        WENQU_READER="off",  # answers have to be many here, not good
     )
 
 

@@ -363,5 +363,5 @@ def test_without_its_library_the_service_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(sys, "path", [])  # nothing more can be found
     monkeypatch.delitem(sys.modules, "standardwebhooks")
-    with pytest.raises(ExtraNotInstalledError, match=r"pip install 'wenqu\[webhooks\]'"):
+    with pytest.raises(ExtraNotInstalledError, match=r"pip install 'wenqu\[channels\]'"):
         router(runtime.settings)

@@ -236,8 +236,6 @@ def _binds(unit: str, run: Sequence[Clause], said: Sequence[Clause], about: str)
         rivals = [f.start for f in clause.figures if f.unit == unit and f.said not in claimed]
         if not rivals:
             continue
-        if at in holders:
-            return False  # which of two belongs to what is not for us to say
         others = ",".join([_text([one for n, one in enumerate(run) if n != at]), about])
         only_here = [place(word, clause.text) for word in words if not _found(word, others)]
         tells = any(_found(word, held) and not _found(word, clause.text) for word in words)
