@@ -30,12 +30,28 @@ def direct_answer(question: Question, sentence: str) -> str:
     folded = fold_with_offsets(sentence)
     if pattern is None or any(subject not in folded.text for subject in question.subjects):
         return ""
+    if other_version(question, sentence):
+        return ""
     asked = fold(question.text)
     found = [match for match in pattern.finditer(folded.text) if match.group() not in asked]
     if len({match.group() for match in found}) != 1:
         return ""
     start, end = folded.original(*found[0].span())
     return sentence[start:end].strip()
+
+
+def other_version(question: Question, text: str) -> bool:
+    """Whether `text` is about a version of the subject that the question does not ask for.
+
+    «Docker 是哪一年发布的？» is not answered by «Docker 1.12 发布于 2015 年。».
+    """
+    asked, folded = fold(question.text), fold(text)
+    found = [
+        match.group()
+        for subject in question.subjects
+        for match in re.finditer(rf"{re.escape(subject)} ?v?[0-9]+(?:\.[0-9]+)+", folded)
+    ]
+    return any(version not in asked for version in found)
 
 
 def answer_pattern(question: Question) -> re.Pattern[str] | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.direct import answer_pattern, direct_answer
+from bot.direct import answer_pattern, direct_answer, other_version
 from bot.evidence import Evidence, wanted
 from bot.lists import announces, label, whole_list
 from bot.question import Question
@@ -105,18 +105,25 @@ def _counted_above(question: Question, evidence: Evidence) -> bool:
 def _with_what_is_wanted_first(
     question: Question, evidence: Sequence[Evidence]
 ) -> Sequence[Evidence]:
-    """Move a sentence with a date or number about the subject up, if the best one has none."""
+    """Move a sentence with a date or number about the subject up, if the best one has none.
+
+    One about another version of the subject has none that is wanted.
+    """
     best = evidence[0]
-    if question.kind not in {"when", "count"} or best.features["wanted"] == 1:
+    if question.kind not in {"when", "count"} or _has_what_is_wanted(question, best):
         return evidence
     subjects = question.subjects or question.names
     for other in evidence:
         if best.score - other.score > _WANTED_NEARLY:
             break
         about_it = any(subject in fold(other.text) for subject in subjects)
-        if other.features["wanted"] == 1 and about_it:
+        if about_it and _has_what_is_wanted(question, other):
             return [other, *(one for one in evidence if one is not other)]
     return evidence
+
+
+def _has_what_is_wanted(question: Question, evidence: Evidence) -> bool:
+    return evidence.features["wanted"] == 1 and not other_version(question, evidence.text)
 
 
 def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:

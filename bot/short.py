@@ -1,6 +1,6 @@
 """The short answer that stands before its sentence."""
 
-from bot.direct import direct_answer
+from bot.direct import direct_answer, other_version
 from bot.evidence import Evidence
 from bot.question import Question
 from bot.reading import Readings
@@ -25,6 +25,8 @@ def short_answer(question: Question, evidence: Evidence, readings: Readings) -> 
     found = direct_answer(question, evidence.text)
     if found or not readings.used_for("direct") or question.kind in _SENTENCES:
         return found
+    if other_version(question, evidence.text):
+        return ""
     reading = readings.by_id.get(evidence.passage.id)
     span = reading.best() if reading else None
     if span is None or span.probability < reader_weights().direct:

@@ -33,3 +33,11 @@ def test_a_date_of_something_else_is_no_direct_answer(segmenter: Segmenter) -> N
     question = understand("Docker 哪年开源？", segmenter, Gazetteer({"Docker": "name"}))
     assert direct_answer(question, "2006年，Google开源process container。") == ""
     assert direct_answer(question, "2013年，Docker开源。") == "2013年"
+
+
+def test_a_date_of_one_version_is_no_answer_about_the_thing_itself(segmenter: Segmenter) -> None:
+    gazetteer = Gazetteer({"Docker": "name"})
+    sentence = "Docker 1.12 发布于 2015 年。"
+    assert direct_answer(understand("Docker 哪年发布？", segmenter, gazetteer), sentence) == ""
+    asked = understand("Docker 1.12 哪年发布？", segmenter, gazetteer)
+    assert direct_answer(asked, sentence) == "2015 年"

@@ -14,6 +14,7 @@ QUOTE = "1979年，Unix v7系统支持chroot，为应用构建一个独立的虚
         "1979 年。",
         "chroot 為應用構建一個獨立的虛擬文件系統視圖[1]",
         "Unix v7 在1979年支持chroot系统。",
+        "Unix v7 1979 年支持 chroot。",
     ],
 )
 def test_what_the_quotation_says_is_supported(claim: str) -> None:

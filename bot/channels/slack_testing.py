@@ -209,7 +209,8 @@ class FakeSlack:
 
     def _list(self, arguments: Json, thread: str) -> Json:
         found = self.said(arguments["channel"], thread)
-        later = [message for message in found if message["ts"] > arguments["oldest"]]
+        oldest = float(arguments["oldest"])
+        later = [message for message in found if float(message["ts"]) > oldest]
         return {"ok": True, "messages": later[: int(arguments["limit"])]}
 
     def _open(self, _: Json) -> Json:

@@ -50,7 +50,14 @@ class Clause:
     @property
     def phrases(self) -> list[str]:
         """Latin words that follow each other among Chinese: such a name stays in one piece."""
-        return _PHRASE.findall(self.text) if _HAN.search(self.text) else []
+        if not _HAN.search(self.text):
+            return []
+        starts = [figure.start for figure in self.figures if figure.unit]  # «Docker 2013 年»
+        found = []
+        for phrase in _PHRASE.finditer(self.text):
+            end = min([at for at in starts if at > phrase.start()] + [phrase.end()])
+            found.append(self.text[phrase.start() : min(end, phrase.end())].strip())
+        return [phrase for phrase in found if " " in phrase]
 
     @property
     def lead(self) -> str:
