@@ -46,12 +46,19 @@ class Example:
 
 
 def fit_reader(examples: Sequence[Example]) -> ReaderWeights:
-    """Choose the weight of relevance with the highest MRR, and from when a span is said alone.
+    """Choose the weight of relevance, and from when a span is said alone.
 
-    The latter is the lowest probability above which the wanted share of spans is right.
+    The first is that with the highest MRR, all sets alike; the second the lowest probability above
+    which the wanted share of spans is right.
     """
-    used = [example.hits for example in examples if any(right for *_, right in example.hits)]
-    rerank = max(_RERANK, key=lambda weight: sum(_reciprocal(hits, weight) for hits in used))
+    used = [example for example in examples if any(right for *_, right in example.hits)]
+    shares = _shares([example.set for example in used])
+    rerank = max(
+        _RERANK,
+        key=lambda weight: sum(
+            share * _reciprocal(e.hits, weight) for e, share in zip(used, shares, strict=True)
+        ),
+    )
     spans = sorted((e.span for e in examples if e.span and e.answerable), reverse=True)
     direct, correct = 1.0, 0
     for count, (probability, right) in enumerate(spans, start=1):

@@ -26,7 +26,7 @@ class FakeReader:
         return [reading(float(hit.passage.text[:3])) for hit in hits]
 
 
-def reading(relevance: float, sure: float = 0.9) -> Reading:
+def reading(relevance: float, sure: float = 0.99) -> Reading:
     places = np.array([[0, 3], [3, 6], [6, 9]], np.int64)
     likely = np.array([0.0, sure, 0.0], np.float32)
     return Reading(places, likely, likely, 1 - sure, relevance)

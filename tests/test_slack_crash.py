@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -69,12 +70,13 @@ class Platform(threading.Thread):
         self._service = service
 
     def run(self) -> None:
-        while self._queue:
-            event, event_id = self._queue.pop()
-            tries = 0
-            while not self._took(event, event_id, tries):
-                tries += 1
-                time.sleep(0.2)
+        with suppress(IndexError):  # the queue is empty
+            while True:
+                event, event_id = self._queue.pop()
+                tries = 0
+                while not self._took(event, event_id, tries):
+                    tries += 1
+                    time.sleep(0.2)
 
     def _took(self, event: Json, event_id: str, tries: int) -> bool:
         retry = {"x_slack_retry_num": str(tries)} if tries else {}
