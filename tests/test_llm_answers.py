@@ -134,9 +134,9 @@ EXTRACTIVE: dict[str, tuple[Script, str]] = {
     "500": (refusing(500, "retry-after: 0"), "overloaded"),
     "closed": ([], "unreachable"),
     "an HTML page": ([HEAD, b"<h1>Hi</h1>"], "cut"),
-    "silent": ([9.0], "timeout"),
-    "slow first word": ([HEAD, 9.0, *GOOD[1:]], "timeout"),
-    "only thinks": ([HEAD, chunk(None, reasoning_content="想"), 9.0], "timeout"),
+    "silent": ([60.0], "timeout"),
+    "slow first word": ([HEAD, 60.0, *GOOD[1:]], "timeout"),
+    "only thinks": ([HEAD, chunk(None, reasoning_content="想"), 60.0], "timeout"),
     "broken JSON": ([HEAD, b"data: {\n\n"], "garbled"),
     "no UTF-8": ([HEAD, b'data: "\xff"\n\n'], "garbled"),
     "error event": ([HEAD, chunk("阿"), event({"error": {"message": "x"}})], "cut"),
@@ -174,7 +174,7 @@ def test_where_the_model_fails_the_documents_own_sentences_answer_and_say_so(
     with serve(script) as (client, fake):
         began = time.monotonic()
         reply = exact(ask(client, QUESTION))
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 30
         assert (reply["mode"], reply["fallback"]) == ("extractive", reason)
         assert reply["answer"].startswith(f"{ASLEEP}[1]。")
         assert fake.open_connections() == 0
@@ -196,7 +196,7 @@ PARTLY: dict[str, tuple[Script, str, str | None]] = {
     "a list": (kept(f"\n- {BORN}[S1]\n- 小黑1999年出生[S1]"), ITEMS, None),
     "said twice": (kept(f"{ASLEEP}[S1]。"), "", None),
     "cut": ([*kept("阿花1997")[:-2]], "", "cut"),
-    "silent": ([HEAD, chunk(f"{ASLEEP}[S1]。阿花"), 9.0], "", "timeout"),
+    "silent": ([HEAD, chunk(f"{ASLEEP}[S1]。阿花"), 60.0], "", "timeout"),
     "reset": ([HEAD, chunk(f"{ASLEEP}[S1]。阿花"), 0.2, None], "", "cut"),
     "broken JSON": ([HEAD, chunk(f"{ASLEEP}[S1]。阿花"), b"data: {\n\n"], "", "garbled"),
     "length": (kept(f"{BORN}[S1]。阿花是 Tom", finish="length"), f"{BORN}[2]。", "length"),
@@ -441,7 +441,7 @@ def test_a_follow_up_is_completed_by_the_model(serve: Serve) -> None:
         (saying("。。。"), None),
         (saying(""), None),
         (refusing(500, "retry-after: 0"), None),
-        ([HEAD, 9.0], None),
+        ([HEAD, 60.0], None),
         (saying("<b>阿花</b>哪一年出生？"), "阿花哪一年出生？"),
     ],
     ids=["labelled", "a name", "a number", "long", "no word", "empty", "500", "silent", "markup"],

@@ -6,9 +6,10 @@ numbers, binds them together in the same way, and makes no smaller claim. In dou
 the documents' own sentences are always there instead.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from bot.llm.statement import Clause, clauses, is_name, place
 from bot.llm.wording import wording
@@ -148,6 +149,7 @@ def _run_carries(unit: _Unit, start: int, end: int, said: Sequence[Clause]) -> b
         and _binds_figures(run, said, unit.about)
         and _keeps_polarity(run, said)
         and _keeps_order(run, said)
+        and _keeps_company(run, said)
     )
 
 
@@ -166,8 +168,8 @@ def _found(word: str, text: str) -> bool:
 
 def _has_all(run: Sequence[Clause], said: Sequence[Clause], about: str) -> bool:
     """Every number exactly; every telling word here, or over the passage."""
-    there = {figure.said for clause in run for figure in clause.figures}
-    if any(figure.said not in there for clause in said for figure in clause.figures):
+    there = Counter(figure.said for clause in run for figure in clause.figures)
+    if not Counter(figure.said for clause in said for figure in clause.figures) <= there:
         return False
     text = _text(run)
     phrases = [phrase for clause in said for phrase in clause.phrases]
@@ -231,6 +233,8 @@ def _binds(unit: str, run: Sequence[Clause], said: Sequence[Clause], about: str)
         at for at, one in enumerate(run) if not set(claimed).isdisjoint(_figures(unit, [one]))
     ]
     held = _text([run[at] for at in holders])
+    first = min(f.start for f in run[holders[0]].figures if f.said in claimed)
+    own_subject = any(word.start < first for word in run[holders[0]].telling)
     words = _words(said)
     for at, clause in enumerate(run):
         rivals = [f.start for f in clause.figures if f.unit == unit and f.said not in claimed]
@@ -239,8 +243,9 @@ def _binds(unit: str, run: Sequence[Clause], said: Sequence[Clause], about: str)
         others = ",".join([_text([one for n, one in enumerate(run) if n != at]), about])
         only_here = [place(word, clause.text) for word in words if not _found(word, others)]
         tells = any(_found(word, held) and not _found(word, clause.text) for word in words)
-        if only_here and not (at < holders[0] and max(only_here) < rivals[0] and tells):
-            return False  # it may give the subject of what follows, and no more
+        lends = at < holders[0] and not own_subject and tells
+        if only_here and not (lends and max(only_here) < rivals[0]):
+            return False  # it may lend its subject to what follows, and no more
     return True
 
 
@@ -289,6 +294,18 @@ def _keeps_order(run: Sequence[Clause], said: Sequence[Clause]) -> bool:
             swapped = there.index(first) > there.index(second)
             if swapped and (
                 strict or _between(here, first, second) & _between(there, second, first)
+            ):
+                return False
+    return True
+
+
+def _keeps_company(run: Sequence[Clause], said: Sequence[Clause]) -> bool:
+    """What is named side by side, as in «A 和 B», is named in one clause."""
+    for clause in said:
+        for one, other in pairwise(clause.telling):
+            link = clause.text[one.end : other.start].strip()
+            if link in wording().links and not any(
+                _found(one.text, part.text) and _found(other.text, part.text) for part in run
             ):
                 return False
     return True

@@ -20,6 +20,7 @@ class Wording:
     pronouns: frozenset[str]
     adverbial: frozenset[str]
     respective: frozenset[str]
+    links: frozenset[str]
     symmetrical: frozenset[str]
 
 
@@ -38,6 +39,7 @@ def wording() -> Wording:
         pronouns=frozenset(read["pronouns"]),
         adverbial=frozenset(read["adverbial"]),
         respective=frozenset(read["respective"]),
+        links=frozenset(read["links"]),
         symmetrical=frozenset(read["symmetrical"]),
     )
 
