@@ -72,7 +72,7 @@ class Runtime:
             segmenter = pool.submit(open_segmenter, settings)
             database = Database(settings.database)
             embedder = open_model(settings, threads=threads, progress=progress)
-            reader = open_reading(settings, progress)
+            reader = open_reading(settings, embedder, progress)
             return cls(settings, database, embedder, segmenter.result(), reader)
 
     def library(self, collection: str | None = None) -> Library:
@@ -148,17 +148,26 @@ def open_model(
     return open_embedder(settings.model, settings.cache, progress, threads=threads)
 
 
-def open_reading(settings: Settings, progress: Progress | None = None) -> Reader | None:
+def open_reading(
+    settings: Settings, embedder: Embedder, progress: Progress | None = None
+) -> Reader | None:
     """Open the reader, None if the settings use it for nothing.
+
+    Args:
+        settings: Say which.
+        embedder: That is open; the built-in one shares its tokenizer.
+        progress: Told of the making of the reader, which happens once.
 
     Raises:
         ModelError: It cannot be made or loaded.
     """
     if not settings.reader:
         return None
-    from index.reader_model import open_reader  # noqa: PLC0415  # the model's libraries, 0.3 s
+    from index.embedders import OnnxEmbedder  # noqa: PLC0415  # the model's libraries, 0.3 s
+    from index.reader_model import open_reader  # noqa: PLC0415  # likewise
 
-    return open_reader(settings.cache, progress)
+    tokenizer = embedder.tokenizer if isinstance(embedder, OnnxEmbedder) else None
+    return open_reader(settings.cache, progress, tokenizer=tokenizer)
 
 
 def open_writing(settings: Settings) -> "Writer | None":

@@ -81,6 +81,11 @@ class OnnxEmbedder:
         return self._name
 
     @property
+    def tokenizer(self) -> "Tokenizer":
+        """To be shared: a second one would take 60 MB. Safe to use from many threads."""
+        return self._tokenizer
+
+    @property
     def dimension(self) -> int:
         """384."""
         return self._dimension

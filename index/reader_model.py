@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +13,7 @@ import numpy as np
 from index.embed import Progress
 from index.errors import ModelError
 from index.hit import Hit
+from index.manifest import measure
 from index.model import TOKENIZER, Recipe, made, read_model_manifest
 from index.pair import Pair, passage_pair
 from index.reader import Floats, Reading
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from index.e5s1 import E5Model
     from index.trained import TrainedReader
 
+WEIGHTS = "reader.safetensors"
 GRAPH = "reader.onnx"
 GRAPH_DATA = "reader.onnx.data"
 SPANS = "spans"
@@ -32,28 +35,39 @@ _FORMAT = 1
 _SIZE = 40_000_000
 
 
-def open_reader(cache: Path, progress: Progress | None = None, *, threads: int = 2) -> "OnnxReader":
+def open_reader(
+    cache: Path,
+    progress: Progress | None = None,
+    *,
+    threads: int = 2,
+    tokenizer: "Tokenizer | None" = None,
+) -> "OnnxReader":
     """Open the reader that ships with wenqu.
 
     Args:
         cache: Where it is kept, and made if it is missing: a few seconds.
         progress: Told of the stage `model`, while it is made.
         threads: Passages that are read at once.
+        tokenizer: Of the built-in embedding model, if it is loaded: another one takes 60 MB.
 
     Raises:
         ModelError: It cannot be made or loaded.
     """
-    return OnnxReader.open(reader_folder(cache, progress), threads=threads)
+    folder = reader_folder(cache, progress)
+    return OnnxReader.open(folder, threads=threads, tokenizer=tokenizer)
 
 
 def reader_folder(cache: Path, progress: Progress | None = None, *, verify: bool = False) -> Path:
     """Return the folder of the reader, see `index.model.made`."""
-    from index.trained import TrainedReader  # noqa: PLC0415  # 15 MB to read
+    with as_file(files("index").joinpath("weights", WEIGHTS)) as path:
+        name = f"wenqu-reader-{_FORMAT}-{measure(path).sha256[:8]}"
+    return made(cache, Recipe(name, name, _SIZE, _write_shipped), progress, verify=verify)
 
-    trained = TrainedReader.shipped()
-    name = f"wenqu-reader-{_FORMAT}-{trained.digest[:8]}"
-    recipe = Recipe(name, name, _SIZE, partial(write_reader, trained=trained))
-    return made(cache, recipe, progress, verify=verify)
+
+def _write_shipped(source: bytes, folder: Path, told: Callable[[float], None]) -> None:
+    from index.trained import TrainedReader  # noqa: PLC0415  # onnx, for this one time
+
+    write_reader(source, folder, told, trained=TrainedReader.shipped())
 
 
 def write_reader(
@@ -140,8 +154,8 @@ class OnnxReader:
         self._pool = ThreadPoolExecutor(threads, "reader")
 
     @classmethod
-    def open(cls, folder: Path, *, threads: int = 2) -> Self:
-        """Load a folder that `reader_folder` made.
+    def open(cls, folder: Path, *, threads: int = 2, tokenizer: "Tokenizer | None" = None) -> Self:
+        """Load a folder that `reader_folder` made, without its tokenizer if one is given.
 
         Raises:
             ModelError: The folder is no such folder, or damaged.
@@ -149,7 +163,8 @@ class OnnxReader:
         from index.session import open_session, open_tokenizer  # noqa: PLC0415  # 0.2 s
 
         name = read_model_manifest(folder).id
-        return cls(name, open_session(folder / GRAPH), open_tokenizer(folder / TOKENIZER), threads)
+        tokenizer = tokenizer or open_tokenizer(folder / TOKENIZER)
+        return cls(name, open_session(folder / GRAPH), tokenizer, threads)
 
     @property
     def id(self) -> str:

@@ -14,10 +14,9 @@ from safetensors.numpy import load
 
 from index.errors import ModelError
 from index.graph import Rounded
+from index.reader_model import WEIGHTS
 
 _Number = TypeVar("_Number", bound=np.generic)
-
-FILE = "reader.safetensors"
 
 
 class Card(BaseModel):
@@ -77,7 +76,7 @@ class TrainedReader:
     @classmethod
     def shipped(cls) -> Self:
         """Read the file that comes with wenqu."""
-        return cls.parse(files("index").joinpath("weights", FILE).read_bytes())
+        return cls.parse(files("index").joinpath("weights", WEIGHTS).read_bytes())
 
     def linear(self, layer: int, name: str) -> Rounded:
         """Return a layer in 8 bits: `qkv`, `ao`, `fi` or `fo`."""

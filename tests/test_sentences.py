@@ -100,6 +100,6 @@ def test_lines_are_trimmed_and_blank_ones_left_out() -> None:
 @pytest.mark.parametrize("unit", ["（", "“", ".", "…", "1", "a-", "[1]", "http://", "”", "容。"])
 def test_time_grows_with_the_text_not_with_its_square(unit: str) -> None:
     text = unit * (100_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     sentences(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
