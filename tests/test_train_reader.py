@@ -83,9 +83,8 @@ def test_a_network_learns_and_a_run_that_was_cut_ends_where_a_whole_one_does(
     resumed = small_network()
     train(resumed, tokenizer, ITEMS, PLAN, cut, nothing)
     for name, tensor in network.state_dict().items():
-        assert (tensor - resumed.state_dict()[name]).abs().max() < 5e-3, (
-            name
-        )  # a start without the optimizer's state is 20 times as far
+        # rounding differs with where the arrays lie in memory, and grows from step to step
+        assert (tensor - resumed.state_dict()[name]).abs().max() < 5e-3, name
 
     found = score(NetworkReader(network, tokenizer), ITEMS)
     assert found.questions == 16
