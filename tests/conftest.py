@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -13,11 +14,15 @@ from starlette.testclient import TestClient
 
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.testing import Server, cat_document, client_of
+from bot.testing import Server, cat_document, client_of, serving
 from corpus import Document, Section
 from corpus.words import Segmenter
 from index.database import Database
 from index.testing import CharEmbedder
+
+if TYPE_CHECKING:
+    from bot.channels.slack_fake import FakeSlack
+    from bot.channels.slack_testing import Sender
 
 TEXT = "容器简史\n容器隔离进程。𠮷野家不卖容器。\n编排\n编排管理容器。\n"
 #       01234     5                            offsets count code points: 𠮷 is one
@@ -65,6 +70,36 @@ def runtime(tmp_path: Path, segmenter: Segmenter) -> Iterator[Runtime]:
 def client(runtime: Runtime) -> Iterator[TestClient]:
     """The application around `runtime`, loaded."""
     with client_of(runtime) as made:
+        yield made
+
+
+@pytest.fixture
+def slack() -> Iterator["FakeSlack"]:
+    """A Slack on loopback."""
+    from bot.channels.slack_fake import FakeSlack  # noqa: PLC0415  # aiohttp, only where it is used
+
+    with FakeSlack() as made:
+        yield made
+
+
+@pytest.fixture
+def slack_runtime(tmp_path: Path, segmenter: Segmenter, slack: "FakeSlack") -> Iterator[Runtime]:
+    """Like `runtime`, with settings that lead to `slack`."""
+    from bot.channels.slack_testing import slack_settings  # noqa: PLC0415  # likewise
+
+    settings = slack_settings(tmp_path / "var", slack)
+    made = Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
+    made.library().ingest([cat_document("手册/猫")])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sender(slack_runtime: Runtime) -> Iterator["Sender"]:
+    """Slack's side of a real server around `slack_runtime`."""
+    from bot.channels.slack_testing import Sender  # noqa: PLC0415  # likewise
+
+    with serving(slack_runtime) as port, Sender(f"http://127.0.0.1:{port}") as made:
         yield made
 
 

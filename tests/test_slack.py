@@ -6,17 +6,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.channels.inbox import Threads
+from bot.channels.slack_fake import FakeSlack
 from bot.channels.slack_testing import (
-    TEAM,
-    FakeSlack,
     Sender,
+    conversation_in,
     direct,
     mention,
+    questions_in,
     slack_settings,
     until,
 )
-from bot.conversations import Conversation
 from bot.runtime import Runtime
 from bot.testing import CAT_QUESTION, cat_document, serving
 from bot.wire import Json
@@ -25,12 +24,6 @@ from index.database import Database
 from index.testing import CharEmbedder
 
 Open = Callable[..., Runtime]
-
-
-@pytest.fixture
-def slack() -> Iterator[FakeSlack]:
-    with FakeSlack() as made:
-        yield made
 
 
 @pytest.fixture
@@ -51,55 +44,8 @@ def open_runtime(tmp_path: Path, segmenter: Segmenter, slack: FakeSlack) -> Iter
 
 
 @pytest.fixture
-def runtime(open_runtime: Open) -> Runtime:
-    return open_runtime()
-
-
-@pytest.fixture
-def sender(runtime: Runtime) -> Iterator[Sender]:
-    with serving(runtime) as port, Sender(f"http://127.0.0.1:{port}") as made:
-        yield made
-
-
-def conversation(runtime: Runtime, key: str) -> Conversation:
-    session_id = Threads(runtime.database).session("slack", f"{TEAM}:{key}")
-    assert session_id is not None
-    return runtime.conversations.get(session_id)
-
-
-def questions(runtime: Runtime, key: str) -> list[str]:
-    return [kept.turn.question for kept in conversation(runtime, key).turns]
-
-
-def buttons(message: Json) -> dict[str, Json]:
-    actions = [block for block in message["blocks"] if block["type"] == "actions"]
-    return {button["action_id"]: button for block in actions for button in block["elements"]}
-
-
-def click(sender: Sender, shown: Json, action: str, **more: object) -> int:
-    payload: Json = {
-        "type": "block_actions",
-        "team": {"id": TEAM},
-        "user": {"id": "U1"},
-        "channel": {"id": shown.get("channel", "C1")},
-        "actions": [{**buttons(shown)[action], "block_id": "b", "type": "button"}],
-        "message": shown,
-        **more,
-    }
-    return sender.form({"payload": json.dumps(payload)}).status_code
-
-
-def command(slack: FakeSlack, trigger: str, question: str, **more: str) -> dict[str, str]:
-    return {
-        "command": "/ask",
-        "team_id": TEAM,
-        "channel_id": "C1",
-        "user_id": "U1",
-        "text": question,
-        "trigger_id": trigger,
-        "response_url": slack.response_url(trigger),
-        **more,
-    }
+def runtime(slack_runtime: Runtime) -> Runtime:
+    return slack_runtime
 
 
 def test_a_mention_is_answered_below_it_with_its_sources(slack: FakeSlack, sender: Sender) -> None:
@@ -133,7 +79,7 @@ def test_a_direct_message_is_answered_beside_it_and_goes_on_as_one_conversation(
     sender.event(direct(CAT_QUESTION, "1.1"), "Ev1")
     sender.event(direct("她哪一年出生？", "1.2"), "Ev2")
     until(lambda: len(slack.answers("D1")) == 2)
-    assert questions(runtime, "D1") == [CAT_QUESTION, "她哪一年出生？"]
+    assert questions_in(runtime, "D1") == [CAT_QUESTION, "她哪一年出生？"]
     assert "一九九七" in slack.answers("D1")[1]["text"]
 
 
@@ -144,8 +90,8 @@ def test_a_thread_is_a_conversation_of_its_own(
     sender.event(mention("哪一年出生？", "1.5", thread_ts="1.1"))
     sender.event(mention("吉野家卖猫粮吗？", "2.2"))
     until(lambda: len(slack.answers("C1", "1.1")) == 2 and slack.answers("C1", "2.2"))
-    assert questions(runtime, "C1:1.1") == [CAT_QUESTION, "哪一年出生？"]
-    assert questions(runtime, "C1:2.2") == ["吉野家卖猫粮吗？"]
+    assert questions_in(runtime, "C1:1.1") == [CAT_QUESTION, "哪一年出生？"]
+    assert questions_in(runtime, "C1:2.2") == ["吉野家卖猫粮吗？"]
 
 
 def test_a_deleted_conversation_begins_anew_in_its_thread(
@@ -153,10 +99,10 @@ def test_a_deleted_conversation_begins_anew_in_its_thread(
 ) -> None:
     sender.event(mention(CAT_QUESTION, "1.1"))
     until(lambda: slack.answers("C1", "1.1"))
-    runtime.conversations.delete(conversation(runtime, "C1:1.1").id)
+    runtime.conversations.delete(conversation_in(runtime, "C1:1.1").id)
     sender.event(mention("哪一年出生？", "1.5", thread_ts="1.1"))
     until(lambda: len(slack.answers("C1", "1.1")) == 2)
-    assert questions(runtime, "C1:1.1") == ["哪一年出生？"]
+    assert questions_in(runtime, "C1:1.1") == ["哪一年出生？"]
 
 
 def test_it_is_acknowledged_at_once_however_long_the_answer_takes(
@@ -294,117 +240,3 @@ def test_what_a_document_says_mentions_nobody_and_links_nowhere(
         "&lt;!channel&gt;和&lt;@U9&gt;旁边的&lt;https://evil.example|屋顶&gt;上睡觉 &amp;" in shown
     )
     assert "<" not in shown
-
-
-def test_a_command_is_acknowledged_with_words_that_its_answer_replaces(
-    slack: FakeSlack, sender: Sender, runtime: Runtime
-) -> None:
-    response = sender.form(command(slack, "1.2.a", CAT_QUESTION))
-    assert (response.status_code, response.text) == (200, "正在查找…")
-    until(lambda: slack.responses.get("1.2.a"))
-    (answer,) = slack.responses["1.2.a"]
-    assert "屋顶" in answer["text"]
-    assert (answer["response_type"], answer["replace_original"]) == ("ephemeral", True)
-    assert slack.messages == {}
-    assert questions(runtime, "C1:command:U1") == [CAT_QUESTION]
-
-
-def test_a_command_that_is_delivered_twice_is_answered_once(
-    slack: FakeSlack, sender: Sender
-) -> None:
-    for _ in range(2):
-        sender.form(command(slack, "1.2.a", CAT_QUESTION))
-    sender.form(command(slack, "1.2.b", CAT_QUESTION))
-    until(lambda: slack.responses.get("1.2.b"))
-    assert slack.uses == {"1.2.a": 1, "1.2.b": 1}
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://evil.example/x",
-        "http://127.0.0.1:1/commands/x",
-        "https://hooks.slack.com.evil.example/x",
-        "https://[x",
-        "",
-    ],
-)
-def test_an_answer_to_a_command_goes_to_slack_or_nowhere(
-    slack: FakeSlack, sender: Sender, runtime: Runtime, url: str
-) -> None:
-    response = sender.form(command(slack, "1.2.a", CAT_QUESTION, response_url=url))
-    assert (response.status_code, response.text) == (200, "请求的内容读不懂。")
-    with runtime.database.read() as session:
-        assert session.scalar(text("SELECT count(*) FROM channel_jobs")) == 0
-
-
-def votes(runtime: Runtime) -> dict[str, str]:
-    with runtime.database.read() as session:
-        rows = session.execute(text("SELECT voter, vote FROM feedback"))
-        return {voter: vote for voter, vote in rows}  # noqa: C416  # a Row is no pair to dict()
-
-
-def test_a_thumb_is_kept_for_who_gave_it_and_shows(
-    slack: FakeSlack, sender: Sender, runtime: Runtime
-) -> None:
-    sender.event(mention(CAT_QUESTION, "1.1"))
-    until(lambda: slack.answers("C1", "1.1"))
-    (message,) = slack.answers("C1", "1.1")
-    assert click(sender, message, "fb_up") == 200
-    until(lambda: buttons(slack.answers("C1", "1.1")[0])["fb_up"].get("style") == "primary")
-    assert votes(runtime) == {"slack:T0TEST:U1": "up"}
-    (message,) = slack.answers("C1", "1.1")
-    assert click(sender, message, "fb_down") == 200
-    until(lambda: buttons(slack.answers("C1", "1.1")[0])["fb_down"].get("style") == "danger")
-    (now,) = slack.answers("C1", "1.1")
-    assert "style" not in buttons(now)["fb_up"]
-    assert now["blocks"][:-1] == message["blocks"][:-1]
-    assert click(sender, message, "fb_up", user={"id": "U2"}) == 200
-    assert votes(runtime) == {"slack:T0TEST:U1": "down", "slack:T0TEST:U2": "up"}
-
-
-def test_a_thumb_for_the_answer_to_a_command_is_thanked_for(
-    slack: FakeSlack, sender: Sender, runtime: Runtime
-) -> None:
-    sender.form(command(slack, "1.2.a", CAT_QUESTION))
-    until(lambda: slack.responses.get("1.2.a"))
-    (answer,) = slack.responses["1.2.a"]
-    response_url = slack.response_url("click")
-    assert click(sender, answer, "fb_down", message=None, response_url=response_url) == 200
-    until(lambda: slack.responses.get("click"))
-    thanks = {"response_type": "ephemeral", "replace_original": False, "text": "谢谢，已记下。"}
-    assert slack.responses["click"] == [thanks]
-    assert votes(runtime) == {"slack:T0TEST:U1": "down"}
-
-
-def test_a_thumb_from_another_workspace_is_ignored(
-    slack: FakeSlack, sender: Sender, runtime: Runtime
-) -> None:
-    sender.event(mention(CAT_QUESTION, "1.1"))
-    until(lambda: slack.answers("C1", "1.1"))
-    (message,) = slack.answers("C1", "1.1")
-    assert click(sender, message, "fb_up", team={"id": "T0OTHER"}) == 200
-    assert votes(runtime) == {}
-
-
-def test_a_thumb_for_a_deleted_answer_is_told_so(
-    slack: FakeSlack, sender: Sender, runtime: Runtime
-) -> None:
-    sender.event(mention(CAT_QUESTION, "1.1"))
-    until(lambda: slack.answers("C1", "1.1"))
-    runtime.conversations.delete(conversation(runtime, "C1:1.1").id)
-    (message,) = slack.answers("C1", "1.1")
-    assert click(sender, message, "fb_up", response_url=slack.response_url("click")) == 200
-    until(lambda: slack.responses.get("click"))
-    assert slack.responses["click"][0]["text"] == "这个回答已经不在了。"
-
-
-def test_the_button_that_opens_a_source_needs_nothing_from_us(sender: Sender) -> None:
-    payload = {
-        "type": "block_actions",
-        "team": {"id": TEAM},
-        "user": {"id": "U1"},
-        "actions": [{"action_id": "view", "block_id": "b", "type": "button"}],
-    }
-    response = sender.form({"payload": json.dumps(payload)})
-    assert (response.status_code, response.content) == (200, b"")

@@ -1,11 +1,11 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.channels.slack_blocks import chosen, message, waiting
-from bot.channels.slack_testing import wrong
+from bot.channels.slack_fake import wrong
 from bot.channels.slack_text import escaped, question_in
 from bot.wire import Json
 
@@ -73,6 +73,7 @@ def test_an_answer_is_parted_between_sentences() -> None:
 
 
 @given(st.text(alphabet="<>&|@!#`*_~a字\n ", min_size=1, max_size=400), st.integers(1, 40))
+@settings(deadline=None)
 def test_nothing_in_an_answer_or_a_source_is_markup_of_slack(words: str, times: int) -> None:
     made = message(reply(words * times, citation(1, words, title=words)), "T1")
     assert wrong({**made, "text": "x"}) == ""
@@ -82,6 +83,7 @@ def test_nothing_in_an_answer_or_a_source_is_markup_of_slack(words: str, times: 
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_what_was_escaped_reads_as_it_was(words: str) -> None:
     assert shown(escaped(words)) == words
 
@@ -126,5 +128,6 @@ def test_a_question_is_read_without_the_markup_of_slack(sent: str, meant: str) -
 
 
 @given(st.text(max_size=200))
+@settings(deadline=None)
 def test_any_text_without_markup_is_read_as_it_was_typed(words: str) -> None:
     assert question_in(escaped(words)) == words.strip()

@@ -5,21 +5,14 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from bot.channels.slack_testing import (
-    BOT_TOKEN,
-    SIGNING_SECRET,
-    FakeSlack,
-    Sender,
-    mention,
-    until,
-)
+from bot.channels.slack_fake import BOT_TOKEN, SIGNING_SECRET, FakeSlack
+from bot.channels.slack_testing import Sender, mention, until
 from bot.testing import Server
 from bot.wire import Json
 
@@ -29,12 +22,6 @@ EVENTS = int(os.environ.get("WENQU_TEST_EVENTS", "200"))
 """1,000 were measured; a fifth of them finds the same mistakes in a fifth of the time."""
 KILLS, SENDERS = 5, 8
 QUESTIONS = ("chroot 是哪一年出现的？", "Docker 是谁发布的？", "Kubernetes 是什么？")
-
-
-@pytest.fixture
-def slack() -> Iterator[FakeSlack]:
-    with FakeSlack() as made:
-        yield made
 
 
 @pytest.fixture

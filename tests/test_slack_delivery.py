@@ -1,52 +1,35 @@
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
+from sqlalchemy import text
 
+from bot.channels.jobs import Message
 from bot.channels.slack_client import SlackClient
+from bot.channels.slack_delivery import Delivery
+from bot.channels.slack_events import Place
+from bot.channels.slack_fake import BOT_TOKEN, FakeSlack, Trouble
 from bot.channels.slack_sent import Sent
-from bot.channels.slack_testing import (
-    BOT_TOKEN,
-    FakeSlack,
-    Sender,
-    Trouble,
-    direct,
-    mention,
-    slack_settings,
-    until,
-)
+from bot.channels.slack_testing import Sender, direct, mention, until
 from bot.errors import PlatformError
 from bot.runtime import Runtime
-from bot.testing import CAT_QUESTION, cat_document, serving
-from corpus.words import Segmenter
-from index.database import Database
-from index.testing import CharEmbedder
-
-Open = Callable[[], Runtime]
+from bot.testing import CAT_QUESTION, serving
 
 
 @pytest.fixture
-def slack() -> Iterator[FakeSlack]:
-    with FakeSlack() as made:
-        yield made
+def runtime(slack_runtime: Runtime) -> Runtime:
+    return slack_runtime
 
 
-@pytest.fixture
-def runtime(tmp_path: Path, segmenter: Segmenter, slack: FakeSlack) -> Iterator[Runtime]:
-    chosen = slack_settings(tmp_path / "var", slack)
-    made = Runtime(chosen, Database(chosen.database), CharEmbedder(""), segmenter)
-    made.library().ingest([cat_document("手册/猫")])
-    yield made
-    made.close()
+def connected(slack: FakeSlack, work: Callable[[SlackClient], Awaitable[None]]) -> None:
+    async def run() -> None:
+        client = SlackClient(BOT_TOKEN, slack.url)
+        async with client.connected():
+            await work(client)
 
-
-@pytest.fixture
-def sender(runtime: Runtime) -> Iterator[Sender]:
-    with serving(runtime) as port, Sender(f"http://127.0.0.1:{port}") as made:
-        yield made
+    anyio.run(run)
 
 
 def methods(slack: FakeSlack) -> Counter[str]:
@@ -170,12 +153,46 @@ def test_a_message_is_known_for_a_week_and_then_forgotten(runtime: Runtime) -> N
 def test_an_answer_to_a_command_is_sent_again_where_that_helps(
     slack: FakeSlack, trouble: Trouble, retry_seconds: float | None
 ) -> None:
-    async def respond() -> None:
-        client = SlackClient(BOT_TOKEN, slack.url)
-        async with client.connected():
-            await client.respond(slack.response_url("a"), {"text": "答"})
+    async def respond(client: SlackClient) -> None:
+        await client.respond(slack.response_url("a"), {"text": "答"})
 
     slack.trouble("commands", trouble)
     with pytest.raises(PlatformError) as error:
-        anyio.run(respond)
+        connected(slack, respond)
     assert error.value.retry_seconds == retry_seconds
+
+
+def test_an_answer_to_a_command_is_sent_nowhere_but_to_slack(slack: FakeSlack) -> None:
+    async def respond(client: SlackClient) -> None:
+        await client.respond("https://evil.example/", {"text": "答"})
+
+    with pytest.raises(PlatformError, match="not an address of Slack") as error:
+        connected(slack, respond)
+    assert error.value.retry_seconds is None
+
+
+def test_what_slack_does_not_tell_now_is_asked_again_later(slack: FakeSlack) -> None:
+    async def find(client: SlackClient) -> None:
+        await client.find("C1", "1.1", "1.1", "mark")
+
+    slack.trouble("conversations.replies", Trouble(503))
+    with pytest.raises(PlatformError) as error:
+        connected(slack, find)
+    assert error.value.retry_seconds == 0
+
+
+def test_a_database_that_is_away_is_no_reason_to_give_up(
+    slack: FakeSlack, runtime: Runtime
+) -> None:
+    place = Place(team="T1", channel="C1", thread="1.1", since="1.1").model_dump()
+    message = Message("slack", "T1:C1:1.1", "T1:C1:1.1", CAT_QUESTION, place)
+
+    async def announce(client: SlackClient) -> None:
+        await Delivery(client, lambda: runtime.database, pauses=()).announce(message)
+
+    with runtime.database.write() as session:
+        session.execute(text("DROP TABLE slack_messages"))
+    with pytest.raises(PlatformError, match="database does not answer") as error:
+        connected(slack, announce)
+    assert error.value.retry_seconds == 0
+    assert slack.messages == {}

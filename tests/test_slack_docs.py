@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from bot.channels.slack import PATH
-from bot.channels.slack_testing import BOT_TOKEN, SIGNING_SECRET, FakeSlack, until
+from bot.channels.slack_fake import BOT_TOKEN, SIGNING_SECRET, FakeSlack
+from bot.channels.slack_testing import until
 from bot.testing import Server
 
 CHANNELS = Path(__file__).parents[1] / "docs" / "channels"

@@ -17,17 +17,9 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from bot.app import create_app
+from bot.channels.slack_fake import APP_TOKEN, SIGNING_SECRET, FakeSlack
 from bot.channels.slack_gate import check_signature
-from bot.channels.slack_testing import (
-    APP_TOKEN,
-    SIGNING_SECRET,
-    FakeSlack,
-    direct,
-    envelope,
-    signed,
-    slack_settings,
-    until,
-)
+from bot.channels.slack_testing import direct, envelope, signed, slack_settings, until
 from bot.errors import SettingsError, SignatureError
 from bot.runtime import Runtime
 from bot.settings import Configuration, Settings
@@ -140,7 +132,7 @@ def forged() -> Iterator[tuple[bytes, list[tuple[bytes, bytes]]]]:
     yield from ((EVENT, [(stamp, other), (sign, signature)]) for other in changed(at))
     yield from ((other, [*good.items()]) for other in changed(EVENT))
     now = int(at)
-    for shift in (-86_400, -301, 400, 86_400):
+    for shift in (-86_400, -301, 3600, 86_400):
         old = {name.encode(): value.encode() for name, value in signed(EVENT, now + shift).items()}
         yield EVENT, [*old.items()]
         yield EVENT, [(stamp, at), (sign, old[sign])]

@@ -5,26 +5,13 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from bot.channels.slack_testing import (
-    APP_TOKEN,
-    FakeSlack,
-    Trouble,
-    envelope,
-    mention,
-    slack_settings,
-    until,
-)
+from bot.channels.slack_fake import APP_TOKEN, FakeSlack, Trouble
+from bot.channels.slack_testing import envelope, mention, slack_settings, until
 from bot.runtime import Runtime
 from bot.testing import CAT_QUESTION, cat_document, client_of
 from corpus.words import Segmenter
 from index.database import Database
 from index.testing import CharEmbedder
-
-
-@pytest.fixture
-def slack() -> Iterator[FakeSlack]:
-    with FakeSlack() as made:
-        yield made
 
 
 @pytest.fixture

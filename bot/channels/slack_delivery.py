@@ -21,7 +21,7 @@ from bot.errors import PlatformError
 from bot.wire import Json
 from index.database import Database
 
-_PAUSES: tuple[float, ...] = (1, 5, 20, *[60.0] * 10)
+PAUSES: tuple[float, ...] = (1, 5, 20, *[60.0] * 10)
 """Seconds between tries: Slack may be away for some minutes."""
 
 _T = TypeVar("_T")
@@ -31,10 +31,22 @@ _Args = TypeVarTuple("_Args")
 class Delivery:
     """The way of answers to one workspace."""
 
-    def __init__(self, client: SlackClient, database: Callable[[], Database]) -> None:
-        """Send by `client`; what was sent is kept in the database, which may open later."""
+    def __init__(
+        self,
+        client: SlackClient,
+        database: Callable[[], Database],
+        pauses: tuple[float, ...] = PAUSES,
+    ) -> None:
+        """Send by `client`.
+
+        Args:
+            client: Of the workspace.
+            database: Remembers what was sent; it is open by the time that something is.
+            pauses: Seconds between tries; one try more than there are pauses.
+        """
         self._client = client
         self._database = database
+        self._pauses = pauses
 
     async def announce(self, message: Message) -> None:
         """Say that an answer is coming; a command was acknowledged by the same words.
@@ -44,7 +56,7 @@ class Delivery:
         """
         place = Place.model_validate(message.address)
         if not place.response_url:
-            await insist(lambda: self._announced(message, place), _PAUSES, repeatable=True)
+            await insist(lambda: self._announced(message, place), self._pauses, repeatable=True)
 
     async def send(self, message: Message, reply: Json) -> None:
         """Put the answer in the place of what was announced.
@@ -63,7 +75,7 @@ class Delivery:
                 timestamp = await self._announced(message, place)
                 await self._client.update(place.channel, timestamp, shown)
 
-        await insist(send_once, _PAUSES, repeatable=True)
+        await insist(send_once, self._pauses, repeatable=True)
 
     async def _announced(self, message: Message, place: Place) -> str:
         """Return the timestamp of our message; it is sent if it was not before."""

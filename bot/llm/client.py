@@ -6,27 +6,29 @@ Any server that speaks `POST /chat/completions` as OpenAI defines it will do.
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
 
-from bot.errors import ExtraNotInstalledError, GenerationError
+from bot.errors import ExtraNotInstalledError, Fallback, GenerationError
 from bot.llm.breaker import Breaker
 from bot.llm.failures import Failure, failure_of
 from bot.llm.prompt import Prompt
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai import AsyncOpenAI, AsyncStream
+    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 RETRIES = 2
 _CONNECT_SECONDS = 3
 _WRITE_SECONDS = 10
 _POOL_SECONDS = 2
 _NO_KEY = "none"
+_GOODBYE_SECONDS = 1
+_UNFINISHED: Mapping[str, Fallback] = {"length": "length", "content_filter": "filtered"}
 
 _T = TypeVar("_T")
 _log = logging.getLogger("wenqu")
@@ -176,20 +178,22 @@ class Model:
         )
         stream = await _within(call, created)
         async with stream:
-            while True:
-                chunk = await _within(call, anext(stream, None))
-                if chunk is None:  # the library takes a stream that just ends for a complete one
-                    raise Failure(reason="cut", detail="no finish_reason", passing=True)
-                text, finish = _read(chunk)
-                if text:
-                    call.started = True
-                    yield text
-                if finish == "length":
-                    raise Failure(reason="length", passing=False)
-                if finish == "content_filter":
-                    raise Failure(reason="filtered", passing=False)
-                if finish:
-                    return
+            try:
+                while True:
+                    chunk = await _within(call, anext(stream, None))
+                    if chunk is None:  # the library takes a stream that just ends for complete
+                        raise Failure(reason="cut", detail="no finish_reason", passing=True)
+                    text, finish = _read(chunk)
+                    if text:
+                        call.started = True
+                        yield text
+                    if finish:
+                        break
+                await _unwind(stream, _GOODBYE_SECONDS)
+            finally:
+                await _unwind(stream, 0)
+        if finish in _UNFINISHED:
+            raise Failure(reason=_UNFINISHED[finish], passing=False)
 
 
 def _open(base_url: str, api_key: str) -> "AsyncOpenAI":
@@ -227,6 +231,17 @@ async def _within(call: _Call, awaitable: Awaitable[_T]) -> _T:
             return await awaitable
     except Exception as error:  # noqa: BLE001  # the library lets through what it did not expect
         raise failure_of(error, started=call.started) from None
+
+
+async def _unwind(stream: "AsyncStream[ChatCompletionChunk]", seconds: float) -> None:
+    """Read to the end of the stream if it comes in time, so that the connection can serve again.
+
+    If not, the reading is cancelled from within: closed from without, the generators that the
+    library nests would be left to the garbage collector, which closes them in no order.
+    """
+    with suppress(Exception), anyio.move_on_after(seconds, shield=True):
+        while await anext(stream, None):
+            pass
 
 
 def _read(chunk: object) -> tuple[str, str]:
