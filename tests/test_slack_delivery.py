@@ -1,6 +1,7 @@
+import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import pytest
@@ -16,6 +17,9 @@ from bot.channels.slack_testing import Sender, direct, mention, until
 from bot.errors import PlatformError
 from bot.runtime import Runtime
 from bot.testing import CAT_QUESTION, serving
+from corpus.words import Segmenter
+from index.embed import Vectors
+from index.testing import CharEmbedder
 
 
 @pytest.fixture
@@ -34,6 +38,28 @@ def connected(slack: FakeSlack, work: Callable[[SlackClient], Awaitable[None]]) 
 
 def methods(slack: FakeSlack) -> Counter[str]:
     return Counter(name for name, _ in slack.calls)
+
+
+def test_whoever_asks_sees_that_an_answer_is_coming(
+    slack: FakeSlack, runtime: Runtime, segmenter: Segmenter
+) -> None:
+    thought = threading.Event()
+
+    class Slow(CharEmbedder):
+        def encode_questions(self, texts: Sequence[str]) -> Vectors:
+            thought.wait(60)
+            return super().encode_questions(texts)
+
+    slow = Runtime(runtime.settings, runtime.database, Slow(""), segmenter)
+    with serving(slow) as port, Sender(f"http://127.0.0.1:{port}") as sender:
+        sender.event(mention(CAT_QUESTION, "1.1"))
+        try:
+            until(lambda: slack.said("C1", "1.1"), 20)
+            assert slack.said("C1", "1.1")[0]["text"] == "正在查找…"
+        finally:
+            thought.set()
+        until(lambda: slack.answers("C1", "1.1"))
+    assert len(slack.messages) == 1
 
 
 def test_a_limit_of_slack_is_waited_for(slack: FakeSlack, sender: Sender) -> None:
