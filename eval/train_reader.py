@@ -96,11 +96,13 @@ def _train(options: argparse.Namespace, found: Mapping[str, Sequence[Item]], com
     network = open_network(folder, options.layers)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     if options.start:
-        network.load_state_dict(torch.load(options.start, weights_only=True)["network"])
+        kept = torch.load(options.start, weights_only=True, map_location="cpu")
+        network.load_state_dict(kept["network"])
     everything = [item for part in found.values() for item in part]
     chosen = everything if options.split == "all" else found[options.split]
     learnt = [item for item in chosen if not held_out(item)]
-    shown = [item for item in chosen if held_out(item) and item.answering][:_SHOWN]
+    chance = random.Random(options.seed)  # noqa: S311  # no secret
+    shown = _drawn([item for item in chosen if held_out(item) and item.answering], _SHOWN, chance)
     sys.stderr.write(f"{len(learnt)} questions to learn from\n")
 
     def told(row: Checkpoint) -> Mapping[str, float]:
@@ -119,9 +121,7 @@ def _train(options: argparse.Namespace, found: Mapping[str, Sequence[Item]], com
         command=command,
         seed=options.seed,
     )
-    sample = random.Random(options.seed).sample(  # noqa: S311  # no secret
-        [item for item in learnt if item.answering], _CALIBRATED
-    )
+    sample = _drawn([item for item in learnt if item.answering], _CALIBRATED, chance)
     pairs = [
         pair(tokenizer, item.question, target.path, target.text)
         for item in sample
@@ -130,6 +130,10 @@ def _train(options: argparse.Namespace, found: Mapping[str, Sequence[Item]], com
     export(network, pairs, card, options.out)
     rows = [json.loads(line) for line in (options.work / CURVE).read_text("utf-8").splitlines()]
     (options.work / "curve.svg").write_text(training_plot(rows), encoding="utf-8")
+
+
+def _drawn(found: Sequence[Item], count: int, chance: random.Random) -> list[Item]:
+    return chance.sample(found, min(count, len(found)))
 
 
 def held_out(item: Item) -> bool:

@@ -10,7 +10,7 @@ from eval.reader.export import export
 from eval.reader.network import NetworkReader, ReaderNetwork
 from eval.reader.score import score
 from eval.reader.train import CURVE, Checkpoint, Plan, train
-from eval.train_reader import collected, held_out
+from eval.train_reader import collected, held_out, main
 from index.model import TOKENIZER, model_folder
 from index.pair import pair
 from index.session import open_tokenizer
@@ -18,7 +18,7 @@ from index.trained import Card, TrainedReader
 
 pytestmark = pytest.mark.slow  # torch
 
-PLAN = Plan(epochs=10, batch=4, rate=3e-3, head_rate=3e-3, every=4)
+PLAN = Plan(epochs=20, batch=4, rate=3e-3, head_rate=3e-3, every=4)
 
 
 def item(at: int) -> Item:
@@ -68,7 +68,7 @@ def test_a_network_learns_and_a_run_that_was_cut_ends_where_a_whole_one_does(
     network = small_network()
     train(network, tokenizer, ITEMS, PLAN, whole, nothing)
     first, *_, last = losses(whole)
-    assert last < 0.75 * first
+    assert last < first / 2
 
     class PowerCutError(Exception):
         pass
@@ -83,8 +83,7 @@ def test_a_network_learns_and_a_run_that_was_cut_ends_where_a_whole_one_does(
     resumed = small_network()
     train(resumed, tokenizer, ITEMS, PLAN, cut, nothing)
     for name, tensor in network.state_dict().items():
-        # rounding differs with where the arrays lie in memory, and grows from step to step
-        assert (tensor - resumed.state_dict()[name]).abs().max() < 5e-3, name
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
 
     found = score(NetworkReader(network, tokenizer), ITEMS)
     assert found.questions == 16
@@ -123,3 +122,38 @@ def test_items_that_were_collected_are_used_again(tmp_path: Path) -> None:
     assert found == {"train": [], "tune": ITEMS, "test": []}
     shares = [held_out(item(at)) for at in range(2000)]
     assert 0.05 < sum(shares) / len(shares) < 0.12  # one article in twelve
+
+
+def test_the_command_goes_from_questions_to_a_file_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, work, out = tmp_path / "towns", tmp_path / "work", tmp_path / "reader.safetensors"
+    folder.mkdir()
+    paragraphs, questions = [], []
+    for at, town in enumerate(item(at) for at in range(24)):
+        (target,) = town.answering
+        start, end = target.spans[0]
+        paragraphs.append({"id": f"p{at}", "title": target.path, "text": target.text})
+        questions.append(
+            {
+                "id": f"q{at}",
+                "question": town.question,
+                "paragraph_id": f"p{at}",
+                "answers": [target.text[start:end]],
+                "answer_starts": [start],
+            }
+        )
+    for name, written in (("paragraphs", paragraphs), ("questions", questions)):
+        lines = (json.dumps(row, ensure_ascii=False) for row in written)
+        (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)  # the indexes are made in `var`
+    command = ["--data", str(folder), "--work", str(work), "--out", str(out)]
+    assert main([*command, "--layers", "1", "--epochs", "1", "--seed", "5"]) == 0
+
+    card = TrainedReader.parse(out.read_bytes()).card
+    assert (card.layers, card.seed, card.data) == (1, 5, ("towns",))
+    assert "--epochs 1" in card.command
+    assert (work / "curve.svg").read_text(encoding="utf-8").startswith("<svg")
+    curve = (work / CURVE).read_text("utf-8")
+    assert main([*command, "--layers", "1", "--epochs", "1", "--seed", "5"]) == 0
+    assert (work / CURVE).read_text("utf-8") == curve  # there was nothing left to do

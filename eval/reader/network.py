@@ -94,11 +94,6 @@ class NetworkReader:
         self._network = network
         self._tokenizer = tokenizer
 
-    @property
-    def id(self) -> str:
-        """Of no use: it changes with every step."""
-        return "training"
-
     def read(self, question: str, hits: Sequence[Hit]) -> list[Reading]:
         """Read the passage of each hit, all at once."""
         pairs = [passage_pair(self._tokenizer, question, h.title, h.passage) for h in hits]

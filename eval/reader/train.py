@@ -97,7 +97,7 @@ def train(
     started = time.monotonic()
     for step, rows in enumerate(batches[done:], start=done + 1):
         loss = _loss(network, rows, device)
-        optimizer.zero_grad(set_to_none=True)
+        network.zero_grad(set_to_none=True)  # all of it: what is not trained counts in the norm
         loss.backward()  # type: ignore[no-untyped-call]  # torch types it not
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
@@ -188,7 +188,7 @@ def _save(path: Path, network: nn.Module, optimizer: Any, schedule: Any, step: i
 def _resume(path: Path, network: nn.Module, optimizer: Any, schedule: Any) -> int:  # noqa: ANN401
     if not path.exists():
         return 0
-    kept = torch.load(path, weights_only=True)
+    kept = torch.load(path, weights_only=True, map_location="cpu")
     network.load_state_dict(kept["network"])
     optimizer.load_state_dict(kept["optimizer"])
     schedule.load_state_dict(kept["schedule"])
