@@ -70,9 +70,12 @@ async def widget(request: Request) -> Response:
 def page(name: str, policy: str) -> Response:
     """Return a page of ours, with a `content-security-policy`.
 
+    The chat page and the widget's frame have the conversation in common: it is put in here.
+
     Always asked for again: it names the version of everything else.
     """
-    html = _read(name).decode().replace('"/assets/', f'"/assets/{assets_version()}/')
+    html = _read(name).replace("<!-- conversation -->\n", _read("conversation.html"))
+    html = html.replace('"/assets/', f'"/assets/{assets_version()}/')
     headers = {"content-security-policy": policy, "cache-control": _ASK_AGAIN}
     return HTMLResponse(html, headers=headers)
 
@@ -112,8 +115,8 @@ def _made(entry: Traversable) -> Asset:
 
 
 @cache
-def _read(name: str) -> bytes:
-    return (_folder() / name).read_bytes()
+def _read(name: str) -> str:
+    return (_folder() / name).read_text(encoding="utf-8")
 
 
 def _folder() -> Traversable:
