@@ -21,11 +21,16 @@ class Piece:
     citations: tuple[Citation, ...] = ()
 
 
+def parts(text: str) -> Iterator[str]:
+    """Yield the sentences of `text` with what stands between them; joined, they are `text`."""
+    ends = [span.end for span in sentences(text)][:-1]
+    for start, end in pairwise([0, *ends, len(text)]):
+        yield text[start:end]
+
+
 def pieces(answer: Answer) -> Iterator[Piece]:
     """Yield an answer that is complete sentence by sentence."""
     waiting = {f"[{citation.number}]": citation for citation in answer.citations}
-    ends = [span.end for span in sentences(answer.text)][:-1]
-    for start, end in pairwise([0, *ends, len(answer.text)]):
-        text = answer.text[start:end]
+    for text in parts(answer.text):
         used = [marker for marker in waiting if marker in text]
         yield Piece(text, tuple(waiting.pop(marker) for marker in used))

@@ -20,6 +20,8 @@ from index.store import Generation
 COUNT = 4
 _TRIED = 24
 """At most so many are asked: an answer takes a good part of a second."""
+_LOOKED_AT = 2000
+"""Passages, evenly spread, that questions are made of: reading 100,000 takes seconds."""
 _CONFIDENT = 0.6
 _SHORTEST = 5
 _LONGEST = 24
@@ -127,7 +129,9 @@ def of_statement(text: str, gazetteer: Gazetteer) -> Iterator[tuple[str, str]]:
 
 def _tried(generation: Generation) -> Iterator[Draft]:
     """Yield drafts, each document having its turn, the kinds mixed, no question twice."""
-    rows = [generation.rows[number] for number in range(len(generation.rows))]
+    total = len(generation.rows)
+    step = -(-total // _LOOKED_AT)
+    rows = [generation.rows[number] for number in range(0, total, max(1, step))]
     gazetteer = generation.index.gazetteer
     drafts: list[list[Draft]] = []
     for number, (_, group) in enumerate(groupby(rows, lambda row: row.passage.document_id)):

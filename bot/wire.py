@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from bot.answer import Answer, Citation
 from bot.conversations import Conversation
-from bot.pieces import Piece, pieces
+from bot.pieces import Piece
 from corpus.document import Document
 from index.documents import DocumentInfo
 from index.hit import Hit
@@ -96,16 +96,6 @@ def citation_json(citation: Citation, sources: Sources) -> Json:
         "end": citation.end,
         "view_url": sources.view_url(info, (citation.start, citation.end)) if info else None,
     }
-
-
-def deltas(answer: Answer, sources: Sources) -> Iterator[tuple[str, Json]]:
-    """Yield the events `citation` and `delta` of an answer, sentence by sentence.
-
-    A citation comes before the first sentence that uses its number. The texts, joined, are
-    `answer.text`.
-    """
-    for number, piece in enumerate(pieces(answer), start=1):
-        yield from piece_events(piece, number, sources)
 
 
 def piece_events(piece: Piece, number: int, sources: Sources) -> Iterator[tuple[str, Json]]:

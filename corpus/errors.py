@@ -37,7 +37,6 @@
     - QuestionSetError
     - ResultsError
     - ServerError
-    - MissingExtraError
 
 A message says what was expected, what was there instead, and where.
 """

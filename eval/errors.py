@@ -50,20 +50,6 @@ class ServerError(EvalError):
         self.reason = reason
 
 
-class MissingExtraError(EvalError):
-    """A library is needed that comes with an extra.
-
-    Attributes:
-        library: Its name.
-        extra: Name of the extra.
-    """
-
-    def __init__(self, *, library: str, extra: str) -> None:
-        super().__init__(f"{library} is not installed: pip install 'wenqu[{extra}]'")
-        self.library = library
-        self.extra = extra
-
-
 @problem_of.register
 def _(error: QuestionSetError) -> Problem:
     detail = f"问题集 {error.source} 不能用：{error.reason}"
@@ -80,9 +66,3 @@ def _(error: ResultsError) -> Problem:
 def _(error: ServerError) -> Problem:
     detail = f"服务没有正常回答 {error.url}：{error.reason}"
     return Problem("server", 502, "服务没有正常回答", detail, str(error))
-
-
-@problem_of.register
-def _(error: MissingExtraError) -> Problem:
-    detail = f"需要 {error.library}，请运行 pip install 'wenqu[{error.extra}]'。"
-    return Problem("missing_extra", 500, "缺少组件", detail, str(error), UNUSABLE)

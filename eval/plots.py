@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from bot.errors import ExtraNotInstalledError
 from eval.curves import Bin, Threshold
-from eval.errors import MissingExtraError
 
 if TYPE_CHECKING:  # an extra: only a report needs it
     from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def _svg(draw: Callable[["Axes"], None]) -> str:
         from matplotlib import rc_context  # noqa: PLC0415  # an extra
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
-        raise MissingExtraError(library="matplotlib", extra="eval") from error
+        raise ExtraNotInstalledError(library="matplotlib", extra="eval") from error
     style = rc_context(
         {
             "svg.fonttype": "none",  # text stays text

@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from bot.errors import ExtraNotInstalledError
 from eval.curves import reliability, risk_coverage, trade_off
-from eval.errors import MissingExtraError
 from eval.measures import MEASURES, Measure, Score, scores
 from eval.outcome import Outcome
 from eval.plots import reliability_plot, risk_plot, stages_plot, trade_off_plot
@@ -134,7 +134,7 @@ def _plots(run: Results) -> tuple[list[dict[str, Any]], str]:
         stages = _stages(run)
         if stages:
             drawn.append((stages_plot(stages), "各环节耗时。"))
-    except MissingExtraError:
+    except ExtraNotInstalledError:
         return [], _HINT
     # Markup: drawn by us from numbers and names of stages, which matplotlib escapes
     return [{"svg": Markup(svg), "caption": caption} for svg, caption in drawn], ""  # noqa: S704

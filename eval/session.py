@@ -12,12 +12,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.errors import ExtraNotInstalledError
 from bot.runtime import OpenRuntime
 from bot.settings import Settings
 from corpus.document import Document
 from corpus.read import read
 from eval.bundled import bundled
-from eval.errors import MissingExtraError, QuestionSetError
+from eval.errors import QuestionSetError
 from eval.folder import folder_set
 from eval.indexing import apart, bot_over
 from eval.outcome import Outcome
@@ -112,7 +113,7 @@ def _server(wish: Wish) -> Iterator["RemoteRespondent"]:
 
         from eval.remote import RemoteRespondent  # noqa: PLC0415  # needs it
     except ImportError as error:
-        raise MissingExtraError(library="httpx2", extra="eval") from error
+        raise ExtraNotInstalledError(library="httpx2", extra="eval") from error
     with httpx2.Client(base_url=wish.base, timeout=_TIMEOUT_SECONDS) as client:
         yield RemoteRespondent(client, wish.collection)
 

@@ -62,10 +62,6 @@ class Reading:
 class Reader(Protocol):
     """Reads passages with a question in mind. Safe to use from many threads."""
 
-    @property
-    def id(self) -> str:
-        """Changes with whatever changes a reading."""
-
     def read(self, question: str, hits: Sequence[Hit]) -> list[Reading]:
         """Read the passage of each hit, in order.
 

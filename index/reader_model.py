@@ -1,5 +1,6 @@
 """The built-in reader: made once from the embedding model and the weights that ship, then run."""
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from index.embed import Progress
 from index.errors import ModelError
 from index.hit import Hit
 from index.manifest import measure
-from index.model import TOKENIZER, Recipe, made, read_model_manifest
+from index.model import TOKENIZER, Recipe, made
 from index.pair import Pair, passage_pair
 from index.reader import Floats, Reading
 
@@ -84,8 +85,6 @@ def write_reader(
     Raises:
         ModelError: `trained` was trained on another embedding model.
     """
-    import hashlib  # noqa: PLC0415
-
     import onnx  # noqa: PLC0415  # for this one time
 
     from index.e5s1 import E5Model  # noqa: PLC0415
@@ -147,8 +146,7 @@ class OnnxReader:
     """
 
     # onnxruntime has no types
-    def __init__(self, name: str, session: Any, tokenizer: "Tokenizer", threads: int) -> None:  # noqa: ANN401
-        self._name = name
+    def __init__(self, session: Any, tokenizer: "Tokenizer", threads: int) -> None:  # noqa: ANN401
         self._session = session
         self._tokenizer = tokenizer
         self._pool = ThreadPoolExecutor(threads, "reader")
@@ -162,14 +160,8 @@ class OnnxReader:
         """
         from index.session import open_session, open_tokenizer  # noqa: PLC0415  # 0.2 s
 
-        name = read_model_manifest(folder).id
         tokenizer = tokenizer or open_tokenizer(folder / TOKENIZER)
-        return cls(name, open_session(folder / GRAPH), tokenizer, threads)
-
-    @property
-    def id(self) -> str:
-        """Name and hashes of the weights it was made from."""
-        return self._name
+        return cls(open_session(folder / GRAPH), tokenizer, threads)
 
     def read(self, question: str, hits: Sequence[Hit]) -> list[Reading]:
         """Read the passage of each hit, several at once."""

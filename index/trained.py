@@ -1,10 +1,9 @@
 """The file of weights that training wrote: layers in 8 bits, and the heads."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Self, TypeVar, cast
+from typing import Literal, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ class Card(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format: PositiveInt
+    format: Literal[1]
     base: str
     layers: PositiveInt
     data: tuple[str, ...]
@@ -48,12 +47,10 @@ class TrainedReader:
 
     Attributes:
         card: What they are.
-        digest: SHA-256 of the file.
-        tensors: By name, see `linear`, `floats` and `head`.
+        tensors: By name, see `linear` and `floats`.
     """
 
     card: Card
-    digest: str
     tensors: dict[str, NDArray[np.generic]]
 
     @classmethod
@@ -71,7 +68,7 @@ class TrainedReader:
         except (SafetensorError, ValidationError, ValueError, KeyError, TypeError) as error:
             message = f"the reader's weights of {len(data)} bytes are damaged: {error}"
             raise ModelError(message) from error
-        return cls(card, hashlib.sha256(data).hexdigest(), tensors)
+        return cls(card, tensors)
 
     @classmethod
     def shipped(cls) -> Self:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.answer import Turn
 from bot.bot import Bot
+from bot.errors import ExtraNotInstalledError
 from bot.problems import UNUSABLE, problem_of
 from bot.runtime import Runtime
 from bot.settings import Settings
@@ -17,7 +18,7 @@ from bot.testing import client_of
 from corpus.document import Passage
 from corpus.words import Segmenter
 from eval.cli import evaluate
-from eval.errors import MissingExtraError, QuestionSetError, ServerError
+from eval.errors import QuestionSetError, ServerError
 from eval.folder import folder_set, split_of
 from eval.indexing import apart, bot_over, collection_name
 from eval.outcome import Outcome
@@ -329,7 +330,7 @@ def test_a_server_cannot_be_asked_without_the_library_for_it(
     folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)  # as if it were not installed
-    with pytest.raises(MissingExtraError, match=r"pip install 'wenqu\[eval\]'") as error:
+    with pytest.raises(ExtraNotInstalledError, match=r"pip install 'wenqu\[eval\]'") as error:
         measure(Wish(data=folder, base="http://somewhere"), settings, Runtime.open, silent)
     assert "需要 httpx2" in problem_of(error.value).detail
 

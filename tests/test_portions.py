@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.markdown import markdown
-from bot.channels.portions import clip, pack, parts, sources
+from bot.channels.portions import clip, pack, sources
+from bot.pieces import parts
 
 CITATION = {
     "number": 1,

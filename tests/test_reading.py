@@ -17,10 +17,6 @@ from index.reader import Reading
 class FakeReader:
     """Thinks a passage relevant as its text says, and its words from 3 to 6 the answer."""
 
-    @property
-    def id(self) -> str:
-        return "fake"
-
     def read(self, question: str, hits: Sequence[Hit]) -> list[Reading]:
         assert question
         return [reading(float(hit.passage.text[:3])) for hit in hits]

@@ -17,10 +17,11 @@ from bot.answer import Answer, Citation, Turn
 from bot.api.schema import ChatReply
 from bot.conversations import Conversations
 from bot.errors import SessionNotFoundError
+from bot.pieces import pieces
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.testing import client_of, serving
-from bot.wire import Sources, deltas
+from bot.wire import Json, Sources, piece_events
 from corpus.document import Document, Passage
 from corpus.words import Segmenter
 from index.database import Database
@@ -252,6 +253,14 @@ def test_a_ping_keeps_a_waiting_stream_open(runtime: Runtime, segmenter: Segment
         assert "event: done" in lines
 
 
+def events_of(answer: Answer) -> list[tuple[str, Json]]:
+    return [
+        event
+        for number, piece in enumerate(pieces(answer), start=1)
+        for event in piece_events(piece, number, Sources({}))
+    ]
+
+
 @given(
     st.lists(st.sampled_from(["容器隔离进程", "一行\n又一行", "v1.24 好", "“引。”"]), min_size=1)
 )
@@ -259,7 +268,7 @@ def test_joined_deltas_are_the_answer_whatever_it_looks_like(parts: list[str]) -
     passage = Passage("d", 0, 4, "容器隔离")
     text = "".join(f"{part}[{n}]。" for n, part in enumerate(parts, start=1))
     citations = tuple(Citation(n, passage, 0, 4, "容器隔离") for n in range(1, len(parts) + 1))
-    events = list(deltas(Answer(text, "grounded", citations), Sources({})))
+    events = events_of(Answer(text, "grounded", citations))
     said = [data["text"] for name, data in events if name == "delta"]
     assert "".join(said) == text
     assert all(said)
@@ -269,6 +278,6 @@ def test_joined_deltas_are_the_answer_whatever_it_looks_like(parts: list[str]) -
 
 def test_a_citation_is_sent_once_however_often_it_is_used() -> None:
     citation = Citation(1, Passage("d", 0, 4, "容器隔离"), 0, 4, "容器隔离")
-    events = list(deltas(Answer("是[1]。容器隔离[1]。", "grounded", (citation,)), Sources({})))
+    events = events_of(Answer("是[1]。容器隔离[1]。", "grounded", (citation,)))
     assert [name for name, _ in events] == ["citation", "delta", "delta"]
     assert [data.get("sentence") for _, data in events] == [None, 1, 2]

@@ -35,8 +35,9 @@ from bot.channels.feishu_events import (
 )
 from bot.channels.jobs import Message
 from bot.channels.platform import Platform, call, client_of
-from bot.channels.portions import Source, clip, parts, sources
+from bot.channels.portions import Source, clip, sources
 from bot.errors import TurnNotFoundError
+from bot.pieces import parts
 from bot.settings import Settings
 from bot.wire import Json
 

@@ -2,7 +2,8 @@
 
 import re
 
-from bot.channels.portions import Source, clip, parts, sources
+from bot.channels.portions import Source, clip, sources
+from bot.pieces import parts
 from bot.wire import Json
 
 _NOTHING = "\u200b"

@@ -6,13 +6,8 @@ from bot.wire import Json
 
 def plain_text(reply: Json) -> str:
     """Return the answer, then its sources by number, each on a line of its own."""
-    lines = list(map(_line, numbered_sources(reply)))
+    lines = list(map(_line, sources(reply)))
     return "\n".join([reply["answer"], *([""] if lines else []), *lines])
-
-
-def numbered_sources(reply: Json) -> list[Source]:
-    """Return the sources of an answer object, by number; of a deleted document only its place."""
-    return sources(reply)
 
 
 def _line(source: Source) -> str:

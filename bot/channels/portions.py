@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from bot.wire import Json
-from corpus.sentences import sentences
 
 _QUOTE_CHARACTERS = 150
 _TITLE_CHARACTERS = 80
@@ -46,13 +44,6 @@ def _source(citation: Json) -> Source:
 
 def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def parts(text: str) -> Iterator[str]:
-    """Yield the sentences of `text` with what stands between them; joined, they are `text`."""
-    ends = [span.end for span in sentences(text)][:-1]
-    for start, end in pairwise([0, *ends, len(text)]):
-        yield text[start:end]
 
 
 def pack(wholes: Iterable[str], size: int) -> list[str]:

@@ -4,8 +4,9 @@ Limits of Slack that hold here: 50 blocks a message, 3,000 characters of text a 
 button's address: https://docs.slack.dev/reference/block-kit/blocks
 """
 
-from bot.channels.portions import Source, clip, pack, parts, sources
+from bot.channels.portions import Source, clip, pack, sources
 from bot.channels.slack_text import escaped
+from bot.pieces import parts
 from bot.wire import Json
 
 SEARCHING = "正在查找…"

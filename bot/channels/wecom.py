@@ -25,9 +25,10 @@ from bot.channels.access import Access, Token
 from bot.channels.dialogue import Dialogue
 from bot.channels.jobs import Message
 from bot.channels.platform import Platform, call, client_of
-from bot.channels.portions import Source, pack, parts, sources
+from bot.channels.portions import Source, pack, sources
 from bot.channels.wecom_seal import SEALED, Seal
 from bot.errors import SignatureError
+from bot.pieces import parts
 from bot.settings import Settings
 from bot.wire import Json
 
