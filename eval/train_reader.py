@@ -1,8 +1,8 @@
 """Trains the reader: `python -m eval.train_reader --data DIR … --work DIR --out FILE`.
 
-Each set takes part with the split that is named; the bundled questions, which have none of that
-name, only with `tune`, `test` or `all`. A run that was cut goes on where its last checkpoint is. On
-two cores it takes about an hour for 2,500 questions; a GPU is used where torch finds one.
+Each set takes part with the split that is named. The bundled questions never do: they are what the
+answers are measured by. A run that was cut goes on where its last checkpoint is. On two cores it
+takes about an hour for 2,500 questions; a GPU is used where torch finds one.
 """
 
 import argparse
@@ -26,7 +26,6 @@ from eval.session import Wish, question_set
 
 _ITEMS = TypeAdapter(list[Item])
 _LICENCES = {
-    "bundled": "wenqu's own questions (Apache-2.0)",
     "cmrc_trial": "CMRC 2018 trial (CC BY-SA 4.0)",
     "drcd_dev": "DRCD dev (CC BY-SA 3.0)",
     "lecoqa_train": "LeCoQA train (MIT)",
@@ -41,7 +40,7 @@ _SHOWN = 60
 def main(argv: Sequence[str] | None = None) -> int:
     """Collect, train, measure, export."""
     parser = argparse.ArgumentParser(prog="python -m eval.train_reader", description=__doc__)
-    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--split", choices=("train", "tune", "test", "all"), default="train")
     parser.add_argument("--work", type=Path, required=True, help="checkpoints, curve, examples")
     parser.add_argument("--out", type=Path, default=Path("index/weights/reader.safetensors"))
@@ -68,8 +67,8 @@ def collected(data: Sequence[Path], kept: Path) -> dict[str, list[Item]]:
     else:
         runtime = Runtime.open(apart(Settings()), threads=os.cpu_count() or 1)
         every = []
-        for wish in (Wish(), *(Wish(folder) for folder in data)):
-            questions = question_set(wish)
+        for folder in data:
+            questions = question_set(Wish(folder))
             every += items(bot_over(runtime, questions), questions)
             sys.stderr.write(f"{questions.name}: {len(every)} questions so far\n")
         runtime.close()
