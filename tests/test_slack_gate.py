@@ -20,9 +20,10 @@ from bot.app import create_app
 from bot.channels.slack_fake import APP_TOKEN, SIGNING_SECRET, FakeSlack
 from bot.channels.slack_gate import check_signature
 from bot.channels.slack_testing import direct, envelope, signed, slack_settings, until
+from bot.configuration import Configuration
 from bot.errors import SettingsError, SignatureError
 from bot.runtime import Runtime
-from bot.settings import Configuration, Settings
+from bot.settings import Settings
 from bot.testing import CAT_QUESTION, cat_document, client_of, problem_in
 from bot.wire import Json
 from corpus.words import Segmenter

@@ -12,7 +12,8 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from bot.commands.options import configured, opened, parser_for
-from bot.settings import Configuration, Settings
+from bot.configuration import Configuration
+from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.runtime import OpenRuntime, Runtime

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.settings import Configuration, Settings
+from bot.configuration import Configuration
+from bot.settings import Settings
 from index.embed import Progress
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.configuration import Configuration
 from bot.errors import SettingsError
-from bot.settings import Configuration, Settings
+from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 
