@@ -7,15 +7,17 @@ from bot import messages
 from bot.answer import Answer, Refusal, Turn
 from bot.compose import Composed, compose
 from bot.evidence import Evidence, gather
-from bot.question import Question, check, understand
+from bot.ordinals import Item, item_meant, ordinal_in
+from bot.question import Question, check, understand, words_to_find
 from bot.reading import USES, Readings, Use, read, rerank
 from bot.refuse import Judgement, judge
 from bot.rewrite import standalone
 from bot.select import select
 from bot.short import short_answer
 from bot.smalltalk import small_talk
+from bot.statement import CONFIDENCE, statement
 from bot.verify import supported
-from corpus.document import Document
+from corpus.document import Document, Passage
 from corpus.errors import SpanError
 from index.errors import DocumentNotFoundError
 from index.hit import Hit
@@ -95,7 +97,10 @@ class Bot:
     def search(self, question: str, k: int = TOP_K, *, watch: Stopwatch | None = None) -> list[Hit]:
         """Return what `ask` would answer from; the same search, without the answer."""
         generation = self.library.generation()
-        return generation.index.search(check(question), k, watch=watch) if generation else []
+        if generation is None:
+            return []
+        asked, index = check(question), generation.index
+        return index.search(asked, k, words=words_to_find(asked, index.segmenter), watch=watch)
 
     def prepare(
         self,
@@ -126,7 +131,8 @@ class Bot:
             return Prepared(asked, asked, (), index, watch)
         with watch.stage("rewrite"):
             alone = rewritten or standalone(asked, turns, index.gazetteer, index.segmenter)
-        hits = tuple(index.search(alone, top_k, watch=watch))
+        words = words_to_find(alone, index.segmenter)
+        hits = tuple(index.search(alone, top_k, words=words, watch=watch))
         return Prepared(asked, alone, hits, index, watch)
 
     def answer(self, prepared: Prepared, weighed: Weighed | None = None) -> Answer:
@@ -159,11 +165,16 @@ class Bot:
             return None
         with prepared.watch.stage("read"):
             question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
-            readings = read(self._reader, self._uses, question.text, prepared.hits)
-            hits = rerank(prepared.hits, readings)
-            evidence = gather(question, hits, index, readings)
+            found, item = self._with_item(question, prepared.hits)
+            readings = read(self._reader, self._uses, question.text, found)
+            hits = rerank(found, readings)
+            evidence = gather(question, hits, index, readings, item)
         with prepared.watch.stage("judge"):
-            judgement = judge(question, hits, evidence, index, readings)
+            judgement = judge(question, hits, evidence, index, readings, item)
+            stated = statement(question.text, index)
+            if stated:
+                hits, evidence = [stated[0], *hits], [stated[1]]
+                judgement = replace(judgement, confidence=CONFIDENCE)
         return Weighed(question, hits, readings, evidence, judgement)
 
     def _compose(self, weighed: Weighed) -> Composed:
@@ -174,11 +185,23 @@ class Bot:
         direct = short_answer(weighed.question, selection.evidence[0], weighed.readings)
         return compose(selection.evidence, direct=direct if supported(direct, quoted) else "")
 
-    def _document_of(self, evidence: Evidence) -> Document | None:
+    def _with_item(
+        self, question: Question, hits: Sequence[Hit]
+    ) -> tuple[Sequence[Hit], Item | None]:
+        """Put the list item that «第二代» means first, if a document found has one."""
+        ordinal = ordinal_in(question.text)
+        for hit in {hit.passage.document_id: hit for hit in reversed(hits)}.values():
+            document = self._document_of(hit.passage) if ordinal else None
+            item = item_meant(document, ordinal) if document and ordinal else None
+            if item:
+                return (replace(hit, passage=item.passage), *hits), item
+        return hits, None
+
+    def _document_of(self, passage: Passage) -> Document | None:
         """Return the document as it was searched; None if it has since been replaced or deleted."""
         try:
-            document = self.library.document(evidence.passage.document_id)
-            evidence.passage.check(document)
+            document = self.library.document(passage.document_id)
+            passage.check(document)
         except (DocumentNotFoundError, SpanError):
             return None  # its passage can still be quoted this once
         return document

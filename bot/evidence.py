@@ -9,6 +9,8 @@ import numpy as np
 from bot.alike import alike
 from bot.direct import answer_pattern
 from bot.lexicon import lexicon
+from bot.naming import other_name
+from bot.ordinals import Item, Ordinal, ordinal_in
 from bot.question import Question
 from bot.reading import Readings
 from bot.weights import weights
@@ -55,7 +57,11 @@ class Evidence:
 
 
 def gather(
-    question: Question, hits: Sequence[Hit], index: HybridIndex, readings: Readings | None = None
+    question: Question,
+    hits: Sequence[Hit],
+    index: HybridIndex,
+    readings: Readings | None = None,
+    meant: Item | None = None,
 ) -> list[Evidence]:
     """Return the sentences of the first hits, best first; equal scores in reading order.
 
@@ -71,14 +77,19 @@ def gather(
         hits: Best first.
         index: That the hits came from.
         readings: Of the hits.
+        meant: The list item that the question means by its number, one of the passages: then
+            nothing else is looked at.
     """
     readings = readings or Readings()
+    ordinal = ordinal_in(question.text) if meant else None
+    if meant:
+        hits = [hit for hit in hits if hit.passage == meant.passage]
     rarity = term_rarity(question.content, index)
     asked = term_rarity(question.rest, index)
     found = [
         evidence
         for rank, hit in enumerate(hits[:PASSAGES], start=1)
-        for evidence in _sentences(question, hit, rank, rarity, asked, index.segmenter)
+        for evidence in _sentences(question, hit, rank, rarity, asked, index.segmenter, ordinal)
     ]
     if readings.used_for("quote"):
         found = [_with(evidence, _as_read(evidence, readings)) for evidence in found]
@@ -91,6 +102,8 @@ def gather(
         *(_with(evidence, {"cosine": float(c)}) for evidence, c in zip(near, cosines, strict=True)),
         *(_with(evidence, {"cosine": lowest}) for evidence in far),
     ]
+    if meant and ordinal and meant.is_all_asked(question, ordinal):
+        return sorted(judged, key=lambda one: one.start)
     return sorted(judged, key=_order)
 
 
@@ -111,9 +124,11 @@ def wanted(question: Question, text: str) -> float:
     """Return 1 if `text` has what the question wants, 0 if not, 0.5 if nothing tells.
 
     A count wants a number of the thing counted, a definition wants its subject to be what the
-    sentence is about.
+    sentence is about, and a question for a name wants the other name beside the one it has.
     """
     folded = fold(text)
+    if question.kind == "naming":
+        return float(any(other_name(name, text) for name in (*question.subjects, *question.names)))
     if question.kind == "count":
         counted = answer_pattern(question)
         found = counted is not None and counted.search(folded) is not None
@@ -132,6 +147,7 @@ def _sentences(
     rarity: Mapping[str, float],
     asked: Mapping[str, float],
     segmenter: Segmenter,
+    ordinal: Ordinal | None,
 ) -> list[Evidence]:
     """Return the sentences of a passage with all features but the cosine."""
     passage = hit.passage
@@ -140,8 +156,10 @@ def _sentences(
         if span.end - span.start <= item_marker(passage.text, span):
             continue
         text = passage.text[span.start : span.end]
-        context = search_text(hit.title, passage.headings, text)
-        terms = segmenter.terms(text)
+        start, end = passage.start + span.start, passage.start + span.end
+        said = f"{ordinal.text}：{text}" if ordinal else text
+        context = search_text(hit.title, passage.headings, said)
+        terms = segmenter.terms(said)
         features = {
             "coverage": coverage(rarity, terms),
             "rest": coverage(asked, terms),
@@ -153,7 +171,6 @@ def _sentences(
             "asks": float(text.endswith(("？", "?"))),
             "announces": float(text.endswith(("：", ":"))),
         }
-        start, end = passage.start + span.start, passage.start + span.end
         found.append(Evidence(passage, start, end, _score(features), context, features))
     return found
 

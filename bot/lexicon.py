@@ -9,7 +9,18 @@ from importlib.resources import files
 from typing import Literal, TypeAlias, get_args
 
 Kind: TypeAlias = Literal[
-    "who", "when", "where", "count", "list", "compare", "why", "how", "yesno", "definition", "what"
+    "who",
+    "when",
+    "where",
+    "count",
+    "list",
+    "compare",
+    "why",
+    "how",
+    "yesno",
+    "naming",
+    "definition",
+    "what",
 ]
 
 
@@ -26,6 +37,8 @@ class Lexicon:
         what_about: «那 X 呢？», with X as the group `topic`.
         lead: What a question begins with and means nothing.
         asks: The part of a question that asks.
+        own_document: What makes a question one about a document itself.
+        statements: How a document's own line on something begins, to what asks for it.
     """
 
     kinds: tuple[tuple[Kind, re.Pattern[str]], ...]
@@ -36,6 +49,8 @@ class Lexicon:
     what_about: re.Pattern[str]
     lead: re.Pattern[str]
     asks: re.Pattern[str]
+    own_document: re.Pattern[str]
+    statements: Mapping[str, re.Pattern[str]]
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +65,8 @@ def lexicon() -> Lexicon:
             topic: re.compile(rf"(?:{'|'.join(patterns)})[!！。.~～,，?？\s]*")
             for topic, patterns in data["talk"].items()
         },
+        own_document=re.compile(data["own_document"]["pattern"]),
+        statements={label: re.compile(asks) for label, asks in data["statements"].items()},
         **{name: _any_of(patterns) for name, patterns in data["follow_up"].items()},
     )
 

@@ -1,14 +1,17 @@
 """Lists as the documents have them: the line that announces them, and their items in order."""
 
 import re
+from collections.abc import Sequence
 
 from bot.evidence import Evidence
 from corpus.document import Document, Passage
+from corpus.lists import list_at
 from corpus.sentences import Span, item_marker, lines, sentences
 
 LONGEST = 12
 """Items shown at most."""
 
+_FEWEST = 2
 _LABEL_END = re.compile(r"[：:。，,；;（(]")
 _LONGEST_LABEL = 30
 
@@ -19,29 +22,16 @@ def whole_list(document: Document, evidence: Evidence) -> list[Evidence]:
     The first sentence of each item is taken, which in a list names what the item is about. Empty
     if there is no list of at least two items at that place.
     """
-    section = _section(document, evidence.start)
-    rows = list(lines(document.text, section.start, section.end))
-    at = next((i for i, row in enumerate(rows) if row.start <= evidence.start < row.end), None)
-    if at is None:
+    found = list_at(document, evidence.start)
+    if found is None or len(found.items) < _FEWEST:
         return []
-    text = document.text
-    if not _is_item(text, rows[at]):
-        leads_on = text[rows[at].end - 1] in "：:" or evidence.end == rows[at].end
-        if not leads_on or at + 1 >= len(rows) or not _is_item(text, rows[at + 1]):
+    head, text = found.announcement, document.text
+    if head and head.start <= evidence.start < head.end:
+        leads_on = text[head.end - 1] in "：:" or evidence.end == head.end
+        if not leads_on:
             return []
-        first = at + 1
-    else:
-        first = at
-        while first and _is_item(text, rows[first - 1]):
-            first -= 1
-    last = first
-    while last + 1 < len(rows) and _is_item(text, rows[last + 1]):
-        last += 1
-    if last == first:
-        return []
-    items = rows[first : last + 1][:LONGEST]
-    head = [_last_sentence(text, rows[first - 1])] if first else []
-    spans = [*head, *(_first_sentence(text, row) for row in items)]
+    spans = [_last_sentence(text, head)] if head else []
+    spans += [_first_sentence(text, row) for row in found.items[:LONGEST]]
     return [_evidence(document, span, evidence.score) for span in spans]
 
 
@@ -54,6 +44,21 @@ def announces(document: Document, evidence: Evidence) -> bool:
     following = next(lines(rest), None)
     alone = not rest.partition("\n")[0].strip()
     return alone and following is not None and _is_item(rest, following)
+
+
+def opens_item(document: Document, evidence: Evidence) -> bool:
+    """Whether `evidence` is the first sentence of a list item, which names what it is about."""
+    text, line = document.text, _line(document.text, evidence.start)
+    return (
+        _is_item(text, line)
+        and not document.text[line.start + item_marker(text, line) : evidence.start].strip()
+    )
+
+
+def announcement(items: Sequence[Evidence]) -> str:
+    """Return the line above the items of a whole list, "" if it begins with them."""
+    text = items[0].text if items else ""
+    return "" if item_marker(text, Span(0, len(text))) else text
 
 
 def label(document: Document, evidence: Evidence) -> str:
@@ -84,12 +89,3 @@ def _first_sentence(text: str, row: Span) -> Span:
 
 def _last_sentence(text: str, row: Span) -> Span:
     return sentences(text, row.start, row.end)[-1]
-
-
-def _section(document: Document, at: int) -> Span:
-    borders = {0, len(document.text)}
-    for section in document.sections:
-        borders.update((section.start, section.end))
-    ordered = sorted(borders)
-    start = max(border for border in ordered if border <= at)
-    return Span(start, min(border for border in ordered if border > at))

@@ -12,6 +12,7 @@ from index.gazetteer import Gazetteer
 LONGEST = 2000
 """Characters. Longer questions are refused, never cut in silence."""
 
+_BLANK = " \t\n，。、；：？！,.;:?!“”\"'（）()"
 _QUOTED = re.compile(r"[《「『“\"]([^》」』”\"]{1,40})[》」』”\"]")
 
 
@@ -49,6 +50,8 @@ def check(text: str) -> str:
         )
     if not any(character.isalnum() for character in stripped):
         raise QuestionError(code="empty", reason="no letter, digit or Chinese character in it")
+    if "\0" in stripped:
+        raise QuestionError(code="broken", reason=f"NUL at {stripped.index(chr(0))}")
     try:
         stripped.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -60,6 +63,15 @@ def kind_of(text: str) -> Kind:
     """Return the kind of a question by its wording, `what` where nothing tells."""
     folded = fold(text)
     return next((kind for kind, pattern in lexicon().kinds if pattern.search(folded)), "what")
+
+
+def words_to_find(text: str, segmenter: Segmenter) -> str:
+    """Return `text` with blanks for the words that only ask; all of it if nothing else is there."""
+    letters = list(text)
+    for word in segmenter.words(text):
+        if word.text in lexicon().asking:
+            letters[word.start : word.end] = " " * (word.end - word.start)
+    return "".join(letters) if "".join(letters).strip(_BLANK) else text
 
 
 def understand(text: str, segmenter: Segmenter, gazetteer: Gazetteer) -> Question:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.evidence import Evidence, coverage, speaks_of, term_rarity
+from bot.ordinals import Item, ordinal_in
 from bot.question import Question
 from bot.reading import Readings, log_odds
 from bot.weights import weights
@@ -14,9 +15,10 @@ from index.rows import search_text
 from index.search import HybridIndex
 
 _WIDEST_GAP = 6.0
+_NAMED_WITHIN = 5
 _MISSING = 2
-_HEADING = 0.6
-"""Least confidence where the question is a heading: «参考文献有哪些？»."""
+_CERTAIN = 0.6
+"""Least confidence where the form is an answer: a heading, a list item, a name in brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +51,34 @@ def judge(
     evidence: Sequence[Evidence],
     index: HybridIndex,
     readings: Readings | None = None,
+    meant: Item | None = None,
 ) -> Judgement:
-    """Weigh the signals that tell an answer from a near miss."""
+    """Weigh the signals that tell an answer from a near miss.
+
+    Args:
+        question: Taken apart.
+        hits: Best first.
+        evidence: Best first.
+        index: That was searched.
+        readings: Of the hits.
+        meant: The list item that the question means by its number.
+    """
     readings = readings or Readings()
+    ordinal = ordinal_in(question.text) if meant else None
     known = weights(read=readings.used_for("refuse"))
     if not hits or not evidence:
         return Judgement(0.0, known.threshold, {}, tuple(question.content[:1]))
     signals = measure(question, hits, evidence, index, readings)
     odds = known.bias + sum(weight * signals[name] for name, weight in known.signals.items())
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
-    if _is_heading(question, evidence[0]):
-        confidence = max(confidence, _HEADING)
+    itself = meant is not None and ordinal is not None and meant.is_all_asked(question, ordinal)
+    if itself or _is_heading(question, evidence[0]) or _is_named(question, evidence):
+        confidence = max(confidence, _CERTAIN)
     return Judgement(
         confidence,
         known.threshold,
         signals,
-        missing_words(question, hits, index),
+        missing_words(question, hits, index, ordinal.text if ordinal else ""),
         known_subject(question, hits),
     )
 
@@ -79,7 +93,7 @@ def measure(
     """Return the signals: of the question's best passage, and of the best sentence in it."""
     best = evidence[0]
     own = next(hit for hit in hits if hit.passage == best.passage)
-    searched = _searched(own)
+    searched = f"{_searched(own)}\n{best.context}"
     folded, terms = fold(searched), index.segmenter.terms(searched)
     asked = [word for word in question.rest if len(word) > 1]
     words = [word for word in question.content if len(word) > 1]
@@ -118,6 +132,12 @@ def _is_heading(question: Question, evidence: Evidence) -> bool:
     return not question.rest and headings == list(question.subjects)
 
 
+def _is_named(question: Question, evidence: Sequence[Evidence]) -> bool:
+    """Whether another name of the subject is asked for, and one of the first sentences has one."""
+    first = evidence[:_NAMED_WITHIN]
+    return question.kind == "naming" and any(one.features["wanted"] == 1 for one in first)
+
+
 def _proper(question: Question) -> list[str]:
     """Return the names in the question that folding changes, mostly those with a capital."""
     return [name for name in question.names if as_typed(question.text, name) != name]
@@ -132,12 +152,15 @@ def _share(words: Sequence[str], holds: Callable[[str], bool], *, default: float
     return sum(map(holds, words)) / len(words) if words else default
 
 
-def missing_words(question: Question, hits: Sequence[Hit], index: HybridIndex) -> tuple[str, ...]:
+def missing_words(
+    question: Question, hits: Sequence[Hit], index: HybridIndex, also: str = ""
+) -> tuple[str, ...]:
     """Return what the question speaks of and no passage found does, as typed, rarest first.
 
     A name that is missing says it all; without one, the words that ask something of the subject.
+    What is in `also` is spoken of as well.
     """
-    text = fold("\n".join(_searched(hit) for hit in hits))
+    text = fold("\n".join([*map(_searched, hits), also]))
     absent = [name for name in question.names if name not in text]
     if not absent:
         absent = [word for word in question.rest if len(word) > 1 and word not in text]

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.direct import answer_pattern, direct_answer, other_version
-from bot.evidence import Evidence, wanted
-from bot.lists import announces, label, whole_list
+from bot.evidence import Evidence
+from bot.lists import announcement, announces, label, opens_item, whole_list
+from bot.neighbours import behind, told
+from bot.ordinals import ordinal_in
 from bot.question import Question
-from corpus.document import Document
+from corpus.document import Document, Passage
 from corpus.fold import fold
-from corpus.sentences import Span, item_marker, sentences
 
 SENTENCES = 3
 """At most, outside lists."""
@@ -21,17 +22,20 @@ NEARLY = 2.0
 _LIST_NEARLY = 3.0
 _LISTS_TRIED = 6
 _WANTED_NEARLY = 3.0
-_LABEL = 8
-"""Chinese characters and Latin words up to which the first sentence of an item is a label."""
 _SPACE = re.compile(r"\s+")
 _BETWEEN = re.compile(
     r"^(?P<one>.{1,20}?)(?:和|与|跟|同|以及|及|vs\.?)(?P<other>.{1,20}?)"
     r"(?:的|有|在|各|哪|谁|之间|相比|比|分别|这|两|区别|差别|不同|,|，|\?|？|$)"
 )
-_UNIT = re.compile(r"[A-Za-z0-9]+|\w")
+_COUNTED = re.compile(
+    r"(?:哪几|[哪的有]?[两二三四五六七八九十0-9]+)(?:大|个|种|类|代|项|点|条|方面)+"
+    r"(?P<thing>[^是有呢吗的？?，,]{2,4}?)(?:是|有|呢|吗|$|\W)"
+)
+"""«哪几个阶段», «三种形态»: a list of these is meant, not any other."""
 
-DocumentOf = Callable[[Evidence], Document | None]
-"""Gives the document that some evidence is from, None if it has just been deleted."""
+
+DocumentOf = Callable[[Passage], Document | None]
+"""Gives the document that a passage is from, None if it has just been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +59,52 @@ def select(question: Question, evidence: Sequence[Evidence], document_of: Docume
     and those about as good; where that is itself a question or only a label, what follows it.
     """
     evidence = _with_what_is_wanted_first(question, evidence)
-    items = _list(question, evidence, document_of)
+    items = [] if ordinal_in(question.text) else _list(question, evidence, document_of)
     if items:
         return Selection(tuple(items), is_list=True)
     sides = _sides(question, evidence) if question.kind == "compare" else []
     chosen = sides or _best(question, evidence)
-    told = [further for one in chosen for further in _told(one)]
-    if question.kind == "why":
-        told += _reason_behind(question, chosen[0])
-    first = told[0].passage.document_id
-    unique = {(one.passage.document_id, one.start): one for one in told}.values()
-    return Selection(
-        tuple(
-            sorted(
-                unique,
-                key=lambda e: (e.passage.document_id != first, e.passage.document_id, e.start),
-            )
-        )
+    said = [further for one in chosen for further in told(question, one)]
+    said += behind(question, chosen[0])
+    return Selection(tuple(_in_reading_order(said)))
+
+
+def _in_reading_order(said: Sequence[Evidence]) -> list[Evidence]:
+    """Return the passage of the best sentence first, and each passage as it is read, once each."""
+    passages = list(dict.fromkeys((one.passage.document_id, one.passage.start) for one in said))
+    unique = {(one.passage.document_id, one.start): one for one in said}.values()
+    return sorted(
+        unique,
+        key=lambda e: (passages.index((e.passage.document_id, e.passage.start)), e.start),
     )
 
 
 def _list(
     question: Question, evidence: Sequence[Evidence], document_of: DocumentOf
 ) -> list[Evidence]:
+    counted = _COUNTED.search(fold(question.text))
+    thing = counted["thing"][-2:] if counted else ""
     best = evidence[0]
     nearly = _LIST_NEARLY if question.kind == "list" else NEARLY
     tried = [one for one in evidence[:_LISTS_TRIED] if best.score - one.score <= nearly]
-    for one in (told for near in tried for told in _told(near)):
-        document = document_of(one)
-        if document is None:
-            continue
-        announced = announces(document, one)
-        about_one = any(subject in fold(label(document, one)) for subject in question.subjects)
-        listed = question.kind == "list" and not about_one
-        if announced or listed or _counted_above(question, one):
-            items = whole_list(document, one)
-            if items:
-                return items
-    return []
+    if thing:
+        tried += [one for one in evidence if thing in fold(one.text) and one not in tried]
+    found = []
+    for one in (further for near in tried for further in told(question, near)):
+        document = document_of(one.passage)
+        if document is not None and _is_listed(question, document, one):
+            found.append(whole_list(document, one))
+    return next((one for one in found if thing and thing in fold(announcement(one))), []) or next(
+        filter(None, found), []
+    )
+
+
+def _is_listed(question: Question, document: Document, evidence: Evidence) -> bool:
+    if announces(document, evidence) or _counted_above(question, evidence):
+        return True
+    about_one = any(subject in fold(label(document, evidence)) for subject in question.subjects)
+    inside = bool(label(document, evidence)) and not opens_item(document, evidence)
+    return question.kind == "list" and not about_one and not inside
 
 
 def _counted_above(question: Question, evidence: Evidence) -> bool:
@@ -110,7 +122,7 @@ def _with_what_is_wanted_first(
     One about another version of the subject has none that is wanted.
     """
     best = evidence[0]
-    if question.kind not in {"when", "count"} or _has_what_is_wanted(question, best):
+    if question.kind not in {"when", "count", "naming"} or _has_what_is_wanted(question, best):
         return evidence
     subjects = question.subjects or question.names
     for other in evidence:
@@ -128,7 +140,7 @@ def _has_what_is_wanted(question: Question, evidence: Evidence) -> bool:
 
 def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
     chosen = [evidence[0]]
-    if direct_answer(question, evidence[0].text):
+    if direct_answer(question, evidence[0].text) or question.kind == "naming":
         return chosen  # it says the date or number asked for, and needs nothing beside it
     for other in evidence[1:]:
         size = sum(len(one.text) for one in chosen) + len(other.text)
@@ -165,36 +177,3 @@ def _compared(question: Question) -> Sequence[str]:
 
 def _about(side: str, evidence: Evidence) -> bool:
     return _SPACE.sub("", side) in _SPACE.sub("", fold(evidence.text))
-
-
-def _told(evidence: Evidence) -> list[Evidence]:
-    """Return `evidence`, or what follows where it asks, or both where it is only a label."""
-    text = evidence.text
-    asks = text.endswith(("？", "?"))
-    marker = item_marker(text, Span(0, len(text)))
-    only_label = marker > 0 and _size(text[marker:]) <= _LABEL
-    if not (asks or only_label):
-        return [evidence]
-    following = _following(evidence)
-    if not following:
-        return [evidence]
-    return following[:2] if asks else [evidence, following[0]]
-
-
-def _size(text: str) -> int:
-    return len(_UNIT.findall(text))
-
-
-def _reason_behind(question: Question, evidence: Evidence) -> list[Evidence]:
-    """Return the next sentence if it gives the reason that `evidence` itself does not."""
-    if evidence.features["wanted"] == 1:
-        return []
-    return [one for one in _following(evidence)[:1] if wanted(question, one.text) == 1]
-
-
-def _following(evidence: Evidence) -> list[Evidence]:
-    passage = evidence.passage
-    return [
-        replace(evidence, start=passage.start + span.start, end=passage.start + span.end)
-        for span in sentences(passage.text, evidence.end - passage.start)
-    ]

@@ -2,6 +2,7 @@
 
 from bot.direct import direct_answer, other_version
 from bot.evidence import Evidence
+from bot.naming import other_name
 from bot.question import Question
 from bot.reading import Readings
 from bot.weights import reader_weights
@@ -22,6 +23,9 @@ def short_answer(question: Question, evidence: Evidence, readings: Readings) -> 
     A date or a number is found by its form; anything else, and these where the form leaves a
     choice, by the reader if it is sure.
     """
+    if question.kind == "naming":
+        named = (other_name(name, evidence.text) for name in (*question.subjects, *question.names))
+        return next(filter(None, named), "")
     found = direct_answer(question, evidence.text)
     if found or not readings.used_for("direct") or question.kind in _SENTENCES:
         return found

@@ -57,6 +57,7 @@ class HybridIndex:
         question: str,
         k: int = 10,
         *,
+        words: str | None = None,
         weights: Mapping[str, float] = WEIGHTS,
         watch: Stopwatch | None = None,
     ) -> list[Hit]:
@@ -64,6 +65,13 @@ class HybridIndex:
 
         Both retrievers give candidates, and both score all candidates: one that a retriever did
         not find among its first still has that retriever's score, not a guessed one.
+
+        Args:
+            question: Found by its meaning.
+            k: At most so many.
+            words: Found by its words; the question if None.
+            weights: Of the retrievers.
+            watch: Counts the milliseconds.
         """
         if not len(self.rows) or k < 1:
             return []
@@ -73,7 +81,7 @@ class HybridIndex:
         with watch.stage("dense"):
             near, _ = self.dense.search(vector, max(DEPTH, k))
         with watch.stage("bm25"):
-            lexical = self.lexical.scores(self.segmenter.terms(question))
+            lexical = self.lexical.scores(self.segmenter.terms(words or question))
             wordy = best(lexical, max(DEPTH, k))
         with watch.stage("fuse"):
             rows = np.union1d(near, wordy)

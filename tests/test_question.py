@@ -1,8 +1,10 @@
+import re
+
 import pytest
 
 from bot.errors import QuestionError
 from bot.lexicon import Kind
-from bot.question import LONGEST, check, kind_of, understand
+from bot.question import LONGEST, check, kind_of, understand, words_to_find
 from bot.smalltalk import small_talk
 from corpus.words import Segmenter
 from index.gazetteer import Gazetteer
@@ -93,3 +95,19 @@ def test_a_question_about_the_documents_is_no_small_talk(text: str) -> None:
 def test_the_reply_is_in_the_script_of_the_question() -> None:
     assert "问渠" in (small_talk("你是谁？") or "")
     assert "問渠" in (small_talk("你叫什麼名字？") or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Docker 是哪一年发布的？", ["Docker", "发布"]),
+        ("那会儿是在哪家公司里头用的 Cgroups？", ["公司", "Cgroups"]),
+        ("是什么？", ["是什么？"]),
+    ],
+)
+def test_what_only_asks_is_not_looked_for(text: str, kept: list[str], segmenter: Segmenter) -> None:
+    found = words_to_find(text, segmenter)
+    assert len(found) == len(text)
+    assert [part for part in re.split(r"[\s？]+", found) if part] == [
+        part.strip("？") for part in kept
+    ]

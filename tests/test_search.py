@@ -70,3 +70,10 @@ def test_what_is_searched_has_the_title_once_and_the_headings_above() -> None:
 def test_either_script_finds_the_same_with_the_same_scores(index: HybridIndex) -> None:
     assert index.search("貓和狗") == index.search("猫和狗")
     assert search_text("簡史", ("編排",), "容器") == search_text("简史", ("编排",), "容器")
+
+
+def test_the_words_to_look_for_can_be_others_than_the_question(index: HybridIndex) -> None:
+    by_words = {"dense": 0.0, "bm25": 1.0}
+    assert index.search("狗", 1, weights=by_words)[0].passage.document_id == "d1"
+    found = index.search("狗", 1, words="CRI-O", weights=by_words)
+    assert found[0].passage.document_id == "d3"
