@@ -16,6 +16,7 @@ from bot.reading import Readings
 from bot.weights import weights
 from corpus.document import Passage
 from corpus.fold import fold, simplify
+from corpus.lists import item_label
 from corpus.sentences import item_marker, sentences
 from corpus.words import Segmenter
 from index.hit import Hit
@@ -157,7 +158,8 @@ def _sentences(
             continue
         text = passage.text[span.start : span.end]
         start, end = passage.start + span.start, passage.start + span.end
-        said = f"{ordinal.text}：{text}" if ordinal else text
+        name = ordinal.text if ordinal else item_label(passage.text, span)
+        said = f"{name}：{text}" if name else text
         context = search_text(hit.title, passage.headings, said)
         terms = segmenter.terms(said)
         features = {

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.certain import CERTAIN, is_certain
 from bot.evidence import Evidence, coverage, speaks_of, term_rarity
 from bot.ordinals import Item, ordinal_in
 from bot.question import Question
@@ -15,10 +16,7 @@ from index.rows import search_text
 from index.search import HybridIndex
 
 _WIDEST_GAP = 6.0
-_NAMED_WITHIN = 5
 _MISSING = 2
-_CERTAIN = 0.6
-"""Least confidence where the form is an answer: a heading, a list item, a name in brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +69,8 @@ def judge(
     signals = measure(question, hits, evidence, index, readings)
     odds = known.bias + sum(weight * signals[name] for name, weight in known.signals.items())
     confidence = 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
-    itself = meant is not None and ordinal is not None and meant.is_all_asked(question, ordinal)
-    if itself or _is_heading(question, evidence[0]) or _is_named(question, evidence):
-        confidence = max(confidence, _CERTAIN)
+    if is_certain(question, evidence, meant):
+        confidence = max(confidence, CERTAIN)
     return Judgement(
         confidence,
         known.threshold,
@@ -124,18 +121,6 @@ def _as_read(best: Evidence, readings: Readings) -> dict[str, float]:
         "read": readings.within(passage.id, start, end),
         "here": max(here),
     }
-
-
-def _is_heading(question: Question, evidence: Evidence) -> bool:
-    """Whether the question asks for no more than the section that the evidence stands in."""
-    headings = [fold(heading) for heading in evidence.passage.headings[-1:]]
-    return not question.rest and headings == list(question.subjects)
-
-
-def _is_named(question: Question, evidence: Sequence[Evidence]) -> bool:
-    """Whether another name of the subject is asked for, and one of the first sentences has one."""
-    first = evidence[:_NAMED_WITHIN]
-    return question.kind == "naming" and any(one.features["wanted"] == 1 for one in first)
 
 
 def _proper(question: Question) -> list[str]:

@@ -6,22 +6,32 @@ from dataclasses import dataclass
 
 from bot.answer import Turn
 from bot.lexicon import lexicon
+from bot.ordinals import ordinal_in
 from bot.verify import without_markers
-from corpus.fold import fold_with_offsets
+from corpus.fold import fold, fold_with_offsets
 from corpus.words import Segmenter, names
 from index.gazetteer import Gazetteer, Mention
 
 LOOK_BACK = 8
 """Turns in which a pronoun may find what it stands for."""
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)*|[一二三四五六七八九十百两]+)")
+_ORDINAL = re.compile(r"第(?:[0-9]{1,2}|[一二两三四五六七八九十]{1,3})[个种类代项点条步层期批轮]")
+_SEVERAL = re.compile(r"[它他她牠]们|[二两]者|[这那][两几二]|前两")
 _LEAD = re.compile(r"(?:那么?|请问|再问|然后|还有|另外)?[\s，,]*")
 
 
 @dataclass(frozen=True, slots=True)
 class _Focus:
-    """What the conversation is about, newest first."""
+    """What the conversation is about.
+
+    Attributes:
+        names: Spoken of, newest first.
+        asked: Those of them that were asked about.
+        question: The last one.
+    """
 
     names: tuple[str, ...]
+    asked: tuple[str, ...]
     question: str
 
 
@@ -41,9 +51,10 @@ def standalone(
         gazetteer: Names of the corpus.
         segmenter: Cuts the question into words.
     """
+    turns = [turn for turn in turns if turn.answer.kind != "chat"]
     if not turns:
         return question
-    focus = _focus(turns, gazetteer)
+    focus = _focus(turns, gazetteer, segmenter)
     own = gazetteer.find(question)
     pronoun = _place(lexicon().pronoun, question)
     about = _place(lexicon().what_about, question, "topic")
@@ -52,6 +63,8 @@ def standalone(
         again = _renumbered(topic, focus.question)
         if again or own or names(topic):
             return again or _asked_about(topic, focus, gazetteer)
+    if ordinal_in(question) and not (own or pronoun) and focus.asked:
+        return f"{focus.asked[0]} {question}"  # «第一代是什么？»
     if pronoun and all(pronoun[1] <= mention.start for mention in own):
         return _filled(question, pronoun, focus, [mention.name for mention in own])
     if own or not focus.question or _opens_with_name(question):
@@ -59,15 +72,36 @@ def standalone(
     return _completed(question, focus, segmenter)
 
 
-def _focus(turns: Sequence[Turn], gazetteer: Gazetteer) -> _Focus:
+def _focus(turns: Sequence[Turn], gazetteer: Gazetteer, segmenter: Segmenter) -> _Focus:
     names: dict[str, None] = {}
+    asked_about: dict[str, None] = {}
     for turn in reversed(turns[-LOOK_BACK:]):
         asked = turn.answer.standalone_question or turn.question
-        for text in (asked, without_markers(turn.answer.text)):
-            for mention in _ordered(gazetteer.find(text)):
-                names.setdefault(mention.name)
+        said = without_markers(turn.answer.text)
+        mentions = [mention.name for mention in _ordered(gazetteer.find(asked))]
+        topic = "" if mentions else _topic(asked, said, segmenter)
+        about = mentions or ([topic] if topic else [])
+        asked_about |= dict.fromkeys(about)
+        names |= dict.fromkeys(about)
+        names |= dict.fromkeys(mention.name for mention in _ordered(gazetteer.find(said)))
     last = turns[-1]
-    return _Focus(tuple(names), last.answer.standalone_question or last.question)
+    question = last.answer.standalone_question or last.question
+    return _Focus(tuple(names), tuple(asked_about), question)
+
+
+def _topic(question: str, answer: str, segmenter: Segmenter) -> str:
+    """Return what a question begins with as far as its answer says it too, "" if it does not.
+
+    «容器镜像有哪些特点？» is about «容器镜像», though no title or heading is called so.
+    """
+    begins = _LEAD.match(question)
+    start = end = begins.end() if begins else 0
+    said = fold(answer)
+    for word in segmenter.words(question):
+        if fold(question[start : word.end]) not in said:
+            break
+        end = word.end if word.text not in lexicon().asking else end
+    return question[start:end].strip() if end - start > 1 else ""
 
 
 def _ordered(mentions: Sequence[Mention]) -> list[Mention]:
@@ -76,7 +110,10 @@ def _ordered(mentions: Sequence[Mention]) -> list[Mention]:
 
 
 def _asked_about(topic: str, focus: _Focus, gazetteer: Gazetteer) -> str:
-    """Return the last question with its subject replaced by `topic`."""
+    """Return the last question with its subject, or the item it counted, replaced by `topic`."""
+    ordinal = _place(_ORDINAL, focus.question)
+    if ordinal:
+        return topic + focus.question[ordinal[1] :]
     mentions = _ordered(gazetteer.find(focus.question))
     known = [(mention.start, mention.end) for mention in mentions]
     for start, end in known or [(name.start, name.end) for name in names(focus.question)]:
@@ -103,9 +140,11 @@ def _opens_with_name(question: str) -> bool:
 
 
 def _filled(question: str, pronoun: tuple[int, int], focus: _Focus, own: Sequence[str]) -> str:
+    start, end = pronoun
     others = [name for name in focus.names if name not in own]
     name = others[0] if others else focus.question.rstrip("？?。 ")
-    start, end = pronoun
+    if _SEVERAL.match(fold(question[start:end])) and len(focus.asked) > 1 and not own:
+        name = "和".join(reversed(focus.asked[:2]))
     return _without(lexicon().lead, question[:start]) + name + question[end:]
 
 

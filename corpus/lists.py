@@ -1,10 +1,13 @@
 """Lists as documents have them: a line that announces them, and their items in order."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from corpus.document import Document
 from corpus.sentences import Span, item_marker, lines
+
+_LABEL = re.compile(r"([^\s：:。，,；;（(]{2,15})[：:。]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ def lists_of(document: Document) -> Iterator[ListAt]:
                 yield found
                 at += len(found.items) - 1
         at += 1
+
+
+def item_label(text: str, span: Span) -> str:
+    """Return what the list item is called in which `span` stands, "" if it is not or says so.
+
+    «- 硬件分区。粒度不灵活。» is called «硬件分区», which its second sentence does not say.
+    """
+    start = text.rfind("\n", 0, span.start) + 1
+    line = Span(start, span.end)
+    marker = item_marker(text, line)
+    found = _LABEL.match(text, start + marker, span.start) if marker else None
+    return found[1] if found else ""
 
 
 def _section(document: Document, at: int) -> Span:

@@ -53,8 +53,14 @@ def pair(tokenizer: "Tokenizer", question: str, path: str, text: str) -> Pair:
     ids = (*asked[:-1][:QUESTION_TOKENS], end, *(said.ids[at] for at in places), end)
     shift = len(opening)
     spans = [(said.offsets[at][0] - shift, said.offsets[at][1] - shift) for at in places]
-    of_text = [(max(a, 0), b) for a, b in spans if b > 0]
+    of_text = [(_past_blanks(text, max(a, 0), b), b) for a, b in spans if b > 0]
     return Pair(ids, len(ids) - 1 - len(of_text), tuple(of_text))
+
+
+def _past_blanks(text: str, start: int, end: int) -> int:
+    """Return where a token's word begins: the token has the blank or line end before it as well."""
+    word = text[start:end]
+    return start + len(word) - len(word.lstrip() or word)
 
 
 def passage_pair(tokenizer: "Tokenizer", question: str, title: str, passage: Passage) -> Pair:

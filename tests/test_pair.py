@@ -43,6 +43,15 @@ def test_the_tokens_of_a_span_are_the_words_of_the_span(tokenizer: Tokenizer) ->
         assert len(said) <= len(words) + 2  # a token may hold a neighbour
 
 
+def test_a_token_begins_where_its_word_does_and_not_at_the_line_end_before(
+    tokenizer: Tokenizer,
+) -> None:
+    text = "年表\n\n2013年，Docker 发布。\n 2014年，另一个。"
+    places = pair(tokenizer, QUESTION, "", text).spans
+    assert text.index("2013") in {start for start, _ in places}
+    assert not any(text[a].isspace() and text[a:b].strip() for a, b in places)
+
+
 def test_title_and_question_are_read_but_no_part_of_the_text(tokenizer: Tokenizer) -> None:
     encoded = pair(tokenizer, QUESTION, "容器简史", "容器简史")
     read = "".join(tokenizer.decode(list(encoded.ids)).replace("▁", "").split())

@@ -1,20 +1,25 @@
 import pytest
 
-from bot.answer import Answer, Turn
+from bot.answer import Answer, Refusal, Turn
 from bot.rewrite import standalone
 from corpus.words import Segmenter
 from index.gazetteer import Gazetteer
 
 GAZETTEER = Gazetteer(
     {"Docker": "name", "Kubernetes": "name", "CNCF": "name", "Google": "name", "故宫": "title",
-     "颐和园": "title", "Kata Containers": "name"}
+     "颐和园": "title", "Kata Containers": "name", "硬件分区": "heading"}
 )  # fmt: skip
 
 
 def turn(question: str, answer: str = "好。", alone: str = "") -> Turn:
-    return Turn(question, Answer(answer, "chat", standalone_question=alone or question))
+    # A refusal may say what it likes; a grounded answer would need its quotes.
+    said = Answer(
+        answer, "refusal", refusal=Refusal("not_found"), standalone_question=alone or question
+    )
+    return Turn(question, said)
 
 
+CHAT = Turn("谢谢", Answer("不客气！", "chat"))
 DOCKER = turn("Docker 是哪一年发布的？", "2013 年。")
 
 
@@ -45,6 +50,23 @@ DOCKER = turn("Docker 是哪一年发布的？", "2013 年。")
             "Kubernetes 的作者是谁？他还做了什么？",
         ),
         ([turn("它是什么？", alone="Docker是什么？")], "它由谁发布？", "Docker由谁发布？"),
+        (
+            [turn("隔离技术分成哪几类？", "隔离技术分成 5 类：进程隔离。")],
+            "第三类的缺点是什么？",
+            "隔离技术 第三类的缺点是什么？",
+        ),
+        ([turn("隔离技术 第三类的缺点是什么？")], "那硬件分区呢？", "硬件分区的缺点是什么？"),
+        (
+            [turn("容器镜像解决了什么问题？", "容器镜像打包了环境。")],
+            "它不能解决什么？",
+            "容器镜像不能解决什么？",
+        ),
+        (
+            [DOCKER, turn("CNCF 是什么？"), turn("Kubernetes 是什么？")],
+            "它们是什么关系？",
+            "CNCF和Kubernetes是什么关系？",
+        ),
+        ([DOCKER, CHAT], "那 Kubernetes 呢？", "Kubernetes 是哪一年发布的？"),
     ],
 )
 def test_a_question_is_completed_from_the_conversation(
