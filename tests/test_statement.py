@@ -58,3 +58,4 @@ def test_a_thing_is_not_taken_for_its_document(bot: Bot) -> None:
     add(bot, "a.md", title="看家手册", author="王小明", date="2021-03-05")
     assert stated(bot, "猫是什么时候发布的？") == ""
     assert stated(bot, "这篇文章有多长？") == ""
+    assert stated(bot, "这篇文章的作者后来为什么懊悔？") == ""
