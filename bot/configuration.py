@@ -83,7 +83,7 @@ class Configuration:
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, tuple | Mapping):
-            return ", ".join(value)  # of a table only the names: the rest is secret
+            return ", ".join(map(str, value))  # of a table only the names: the rest is secret
         shown = "" if value is None else str(value)
         return _PASSWORD.sub("***", shown) if name == "database_url" else shown
 

@@ -81,20 +81,110 @@ class TurnNotFoundError(BotError):
         self.turn_id = turn_id
 
 
+class TurnKeptError(BotError):
+    """A turn of that id is kept already: somebody else was quicker with the same question.
+
+    Attributes:
+        turn_id: Of the turn.
+    """
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(f"turn {turn_id!r} is answered already: ask again to get that answer")
+        self.turn_id = turn_id
+
+
 class AdminKeyError(BotError):
-    """A request that needs the admin key comes without it, or with another one."""
-
-    def __init__(self) -> None:
-        super().__init__("this needs the admin key: send it as `Authorization: Bearer <key>`")
-
-
-class NoAdminKeyError(BotError):
-    """No admin key is set, and what is asked for is not open to everybody."""
+    """A request to change or to administer comes without a key, or with one that is not good."""
 
     def __init__(self) -> None:
         super().__init__(
-            "closed until an admin key is set: set WENQU_ADMIN_KEY (16 characters or more), restart"
+            "this needs a key that may do it: send it as `Authorization: Bearer <key>`"
         )
+
+
+class NoAdminKeyError(BotError):
+    """There is no key for this, and it is not open to everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "closed until there is a key: set WENQU_ADMIN_KEY (16 characters or more) and restart,"
+            " or run `wenqu keys add`"
+        )
+
+
+class KeyNeededError(BotError):
+    """Asking needs a key here, and a request comes without one."""
+
+    def __init__(self) -> None:
+        super().__init__("this needs an API key: send it as `Authorization: Bearer wq_...`")
+
+
+class BadKeyError(BotError):
+    """A key is unknown or was revoked: which of the two is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__("this API key is not good: check it, or ask for a new one")
+
+
+class KeyExpiredError(BotError):
+    """A key has come to the end of its time.
+
+    Attributes:
+        at: When, UTC.
+    """
+
+    def __init__(self, at: str) -> None:
+        super().__init__(f"this API key expired at {at}: ask for a new one")
+        self.at = at
+
+
+class KeyScopeError(BotError):
+    """A key is good, but not for this.
+
+    Attributes:
+        needed: The scope that is.
+        is_limited: Whether a key for all collections would do.
+    """
+
+    def __init__(self, needed: str, *, is_limited: bool = False) -> None:
+        what = "a key that is limited to no collection" if is_limited else "a key with that scope"
+        super().__init__(f"this needs the scope {needed!r}: use {what}")
+        self.needed = needed
+        self.is_limited = is_limited
+
+
+class KeyInUrlError(BotError):
+    """A key stands in an address, where it ends in logs and histories."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a key in the address is never read, and may have been logged: revoke it,"
+            " and send the new one as `Authorization: Bearer wq_...`"
+        )
+
+
+class KeyNotFoundError(BotError):
+    """There is no key of that id.
+
+    Attributes:
+        key_id: What was asked for.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id!r}")
+        self.key_id = key_id
+
+
+class RateLimitError(BotError):
+    """Somebody asks more often than they may.
+
+    Attributes:
+        retry_seconds: After which another try is worth it.
+    """
+
+    def __init__(self, retry_seconds: int) -> None:
+        super().__init__(f"too many requests: try again in {retry_seconds} s")
+        self.retry_seconds = retry_seconds
 
 
 class ReportError(BotError):
@@ -155,6 +245,18 @@ class PlatformError(BotError):
         self.code = code
         self.arrived = arrived
         self.retry_seconds = retry_seconds
+
+
+class OutwardError(BotError):
+    """A request to an address that somebody named may not go there, or there is no answer.
+
+    Attributes:
+        code: `closed`: not where requests may go. `slow`: no answer in time. `unreachable`: none.
+    """
+
+    def __init__(self, reason: str, *, code: Literal["closed", "slow", "unreachable"]) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class ReusedIdError(BotError):
@@ -239,6 +341,13 @@ class GenerationError(BotError):
 
 class NotReadyError(BotError):
     """The server has started and its model is still loading."""
+
+
+class ShuttingDownError(BotError):
+    """The service stops: nothing new is begun, and what does not end in time is given up."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is stopping: try again in a moment")
 
 
 class OverloadedError(BotError):

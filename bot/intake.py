@@ -1,14 +1,15 @@
-"""Files and texts that come in over HTTP, made into documents one by one."""
+"""Files, texts and pages that come in over HTTP, made into documents one by one."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
+
+if TYPE_CHECKING:
+    from bot.fetch import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,12 @@ def take_in(files: Iterable[tuple[str, bytes]]) -> Intake:
             touches a disk.
     """
     from corpus.read import read_bytes  # noqa: PLC0415  # a service that gets no files needs none
+    from corpus.readers.sandbox import Sandbox  # noqa: PLC0415  # likewise
 
-    documents: list[Document] = []
-    unreadable: list[UnreadableSourceError] = []
-    for name, data in files:
-        for found in read_bytes(data, name):
-            if isinstance(found, Document):
-                documents.append(found)
-            else:
-                unreadable.append(found)
-    return Intake(tuple(documents), tuple(unreadable))
+    with Sandbox() as sandbox:
+        return _taken(
+            found for name, data in files for found in read_bytes(data, name, sandbox=sandbox)
+        )
 
 
 def take_text(title: str, text: str, source: str) -> Intake:
@@ -49,10 +46,26 @@ def take_text(title: str, text: str, source: str) -> Intake:
 
     The same `source`, or the same title without one, replaces what it was before.
     """
-    name = re.sub(r"[/\\]", " ", title)
-    if source:  # two sites may both have an index.html
-        last = PurePosixPath(urlsplit(source).path).stem or "page"
-        name = f"{last}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
-    found = take_in([(f"{name}.md", text.encode())])
-    documents = (replace(d, title=title, source=source or d.source) for d in found.documents)
-    return Intake(tuple(documents), found.unreadable)
+    from corpus.read import read_text, safe_name  # noqa: PLC0415  # likewise
+
+    name = source or safe_name(re.sub(r"[/\\]", " ", title) + ".md")
+    taken = _taken(read_text(text, name, "markdown"))
+    return Intake(tuple(replace(d, title=title) for d in taken.documents), taken.unreadable)
+
+
+def take_page(page: "Page") -> Intake:
+    """Read what was fetched; it replaces what was at its address before."""
+    from corpus.read import read_origin  # noqa: PLC0415  # likewise
+
+    return _taken(read_origin(page.data, page.origin))
+
+
+def _taken(found: Iterable[Document | UnreadableSourceError]) -> Intake:
+    documents: list[Document] = []
+    unreadable: list[UnreadableSourceError] = []
+    for each in found:
+        if isinstance(each, Document):
+            documents.append(each)
+        else:
+            unreadable.append(each)
+    return Intake(tuple(documents), tuple(unreadable))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bot.catalogue import collections, describe
+from bot.catalogue import describe
 from bot.problems import problem_of
 from bot.runtime import Runtime
 from bot.wire import Json
@@ -17,13 +17,13 @@ def overview(runtime: Runtime, collection: str) -> Json:
 
     An index that cannot be opened is told as `problem`: to see that is what this is for.
     """
-    known = collections(runtime.database)
+    known = runtime.collections()
     infos = describe(runtime.database, collection).values()
     changed = known.get(collection)
     return {
         "version": version("wenqu"),
         "collection": collection,
-        "collections": sorted({*known, runtime.settings.collection}),
+        "collections": sorted({*known, runtime.collection}),
         "documents": len(infos),
         "characters": sum(info.characters for info in infos),
         "changed_at": f"{changed:%Y-%m-%dT%H:%M:%SZ}" if changed else None,

@@ -23,8 +23,9 @@ def find(
     """
     watch = Stopwatch()
     name = runtime.known(collection)
-    hits = runtime.bot(name).search(query, top_k, watch=watch)
-    sources = runtime.sources(name, {hit.passage.document_id for hit in hits})
+    hits, sources = runtime.found(
+        name, lambda: runtime.bot(name).search(query, top_k, watch=watch), list
+    )
     there = [hit for hit in hits if hit.passage.document_id in sources.infos]
     found: Json = {
         "query": query,

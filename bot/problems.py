@@ -5,37 +5,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from bot.errors import (
     AdminKeyError,
+    BadKeyError,
     DeliveryNotFoundError,
     EmbedderError,
     ExtraNotInstalledError,
+    KeyExpiredError,
+    KeyInUrlError,
+    KeyNeededError,
+    KeyNotFoundError,
+    KeyScopeError,
     NoAdminKeyError,
     NotReadyError,
     OverloadedError,
     PlatformError,
     QuestionError,
+    RateLimitError,
     ReplyUrlError,
     ReportError,
     ReusedIdError,
     SessionNotFoundError,
     SettingsError,
+    ShuttingDownError,
     SignatureError,
     TokenError,
+    TurnKeptError,
     TurnNotFoundError,
     UnknownModelError,
     UnsupportedError,
 )
-from corpus.errors import Trouble, UnreadableSourceError
+from bot.storing import is_full
+from corpus.errors import ParserError, Trouble, UnreadableSourceError
 from index.errors import (
+    BackupError,
     CollectionNotFoundError,
     CorruptIndexError,
     DocumentNotFoundError,
+    DriverError,
     LibraryBusyError,
     ModelError,
     ModelMismatchError,
+    SchemaError,
 )
 
 FAILED = 1
@@ -55,6 +68,11 @@ TROUBLES: Mapping[Trouble, str] = {
     "locked": "有密码保护",
     "scanned": "是扫描件，没有文字层",
     "damaged": "文件已损坏",
+    "address": "网址不对：应以 http:// 或 https:// 开头，不带用户名和密码",
+    "closed": "网址指向内部网络，或端口不在许可之列；要读须由管理员设置 fetch_hosts 或 fetch_ports",
+    "unreachable": "连不上这个网址，请检查域名、证书和网络",
+    "slow": "这个网址太慢，超出时限",
+    "refused": "这个网址没有给出内容，可能已经移走，或需要登录",
 }
 
 
@@ -131,15 +149,73 @@ def _(error: TurnNotFoundError) -> Problem:
 
 
 @problem_of.register
+def _(error: TurnKeptError) -> Problem:
+    detail = "这个问题刚刚已经答过了，请带着同样的 Idempotency-Key 再发一次，取那个回答。"
+    return Problem("turn_kept", 409, "已经答过", detail, str(error), retry_seconds=1)
+
+
+@problem_of.register
 def _(error: AdminKeyError) -> Problem:
-    detail = "需要管理密钥，或密钥不对。请在请求头里写 Authorization: Bearer 密钥。"
+    detail = "需要有权限的密钥，或密钥不对。请在请求头里写 Authorization: Bearer 密钥。"
     return Problem("admin_key", 401, "需要管理密钥", detail, str(error))
 
 
 @problem_of.register
 def _(error: NoAdminKeyError) -> Problem:
-    detail = "还没有管理密钥，所以不开放。请设置 WENQU_ADMIN_KEY（至少 16 个字符），再重启。"
+    detail = (
+        "还没有密钥，所以不开放。请设置 WENQU_ADMIN_KEY（至少 16 个字符）再重启，"
+        "或运行 wenqu keys add。"
+    )
     return Problem("no_admin_key", 403, "没有设置管理密钥", detail, str(error))
+
+
+@problem_of.register
+def _(error: KeyNeededError) -> Problem:
+    detail = "提问要带密钥：在请求头里写 Authorization: Bearer wq_…，密钥向管理员索取。"
+    return Problem("key_needed", 401, "需要密钥", detail, str(error))
+
+
+@problem_of.register
+def _(error: BadKeyError) -> Problem:
+    detail = "密钥无效。请核对有没有抄漏，或向管理员索取新的。"
+    return Problem("bad_key", 401, "密钥无效", detail, str(error))
+
+
+@problem_of.register
+def _(error: KeyExpiredError) -> Problem:
+    detail = f"密钥已于 {error.at} 到期，请向管理员索取新的。"
+    return Problem("key_expired", 401, "密钥到期", detail, str(error))
+
+
+@problem_of.register
+def _(error: KeyScopeError) -> Problem:
+    what = "不限文档集的密钥" if error.is_limited else "有这个权限的密钥"
+    detail = f"这把密钥不能这样用：需要 {error.needed} 权限，请换一把{what}。"
+    fields = {"needed": error.needed}
+    return Problem("key_scope", 403, "权限不够", detail, str(error), fields=fields)
+
+
+@problem_of.register
+def _(error: KeyInUrlError) -> Problem:
+    detail = (
+        "密钥不能写在网址里：网址会留在日志和历史记录里。请撤销这一把，"
+        "换新的，写在请求头 Authorization: Bearer wq_… 里。"
+    )
+    return Problem("key_in_url", 400, "密钥写错了地方", detail, str(error))
+
+
+@problem_of.register
+def _(error: KeyNotFoundError) -> Problem:
+    detail = f"没有编号为 {error.key_id[:50]} 的密钥。用 wenqu keys list 查看有哪些。"
+    return Problem("key_not_found", 404, "没有这把密钥", detail, str(error))
+
+
+@problem_of.register
+def _(error: RateLimitError) -> Problem:
+    detail = f"请求太频繁，请 {error.retry_seconds} 秒后再试。"
+    return Problem(
+        "rate_limited", 429, "请求太频繁", detail, str(error), retry_seconds=error.retry_seconds
+    )
 
 
 @problem_of.register
@@ -178,7 +254,10 @@ def _(error: ExtraNotInstalledError) -> Problem:
 
 @problem_of.register
 def _(error: ReusedIdError) -> Problem:
-    detail = "这个 webhook-id 已经用过，内容却不一样。每个问题请用一个新的 id，重发时内容要相同。"
+    detail = (
+        "这个编号（webhook-id 或 Idempotency-Key）已经用过，内容却不一样。"
+        "每个问题请用一个新的，重发时内容要相同。"
+    )
     return Problem("reused_id", 409, "编号用过了", detail, str(error))
 
 
@@ -228,6 +307,12 @@ def _(error: NotReadyError) -> Problem:
 
 
 @problem_of.register
+def _(error: ShuttingDownError) -> Problem:
+    detail = "服务正在停止，请稍后再试。"
+    return Problem("shutting_down", 503, "正在停止", detail, str(error), retry_seconds=5)
+
+
+@problem_of.register
 def _(error: OverloadedError) -> Problem:
     detail = f"提问的人太多，请 {error.retry_seconds} 秒后再试。"
     return Problem(
@@ -240,6 +325,12 @@ def _(error: UnreadableSourceError) -> Problem:
     detail = f"读不了 {error.source}：{TROUBLES[error.trouble]}。"
     fields = {"source": error.source, "reason": error.trouble}
     return Problem("unreadable", 422, "读不了这个文件", detail, str(error), fields=fields)
+
+
+@problem_of.register
+def _(error: ParserError) -> Problem:
+    detail = "系统不让再启动进程来读文件，请稍后再试，并检查进程数和内存。"
+    return Problem("no_parser", 503, "现在读不了文件", detail, str(error), retry_seconds=15)
 
 
 @problem_of.register
@@ -259,13 +350,53 @@ def _(error: ModelMismatchError) -> Problem:
 
 @problem_of.register
 def _(error: CorruptIndexError) -> Problem:
-    detail = f"索引已损坏（{error.reason}）。请运行 `wenqu ingest --rebuild` 重建，文档不会丢失。"
-    return Problem("index_damaged", 503, "索引已损坏", detail, str(error), UNUSABLE)
+    now, retry = "请运行 `wenqu doctor --repair` 修复，文档不会丢失。", None
+    if error.repairing:
+        now, retry = "正在自动修复，请稍后再试，文档不会丢失。", 10
+    detail = f"索引已损坏（{error.reason}）。{now}"
+    return Problem(
+        "index_damaged", 503, "索引已损坏", detail, str(error), UNUSABLE, retry_seconds=retry
+    )
+
+
+@problem_of.register
+def _(error: DriverError) -> Problem:
+    detail = (
+        f"没有 {error.driver} 的驱动。数据库可以是 SQLite，"
+        "或 PostgreSQL：先运行 pip install 'wenqu[postgres]'，地址写成 postgresql://…。"
+    )
+    return Problem("database_driver", 503, "没有数据库驱动", detail, str(error), UNUSABLE)
+
+
+@problem_of.register
+def _(error: SchemaError) -> Problem:
+    detail = (
+        f"数据库的结构是第 {error.found} 版，这个版本的问渠只认得到第 {error.known} 版。"
+        "请升级问渠，或换一个数据库。"
+    )
+    return Problem("schema", 503, "数据库比程序新", detail, str(error), UNUSABLE)
+
+
+@problem_of.register
+def _(error: BackupError) -> Problem:
+    said = {
+        "damaged": f"备份不完整或已损坏（{error.reason}）。请换一份备份。",
+        "foreign": f"这不是问渠的备份（{error.reason}）。",
+        "format": f"备份的格式这个版本的问渠认不得（{error.reason}）。请升级问渠。",
+        "occupied": f"数据文件夹里已有内容（{error.reason}）。要用备份取代它，请加 --force。",
+        "empty": "还没有可以备份的内容。",
+        "elsewhere": (
+            "数据不在 SQLite 里。PostgreSQL 请用 pg_dump 备份、pg_restore 恢复，"
+            "再运行 `wenqu doctor --repair` 重建索引。"
+        ),
+    }
+    return Problem("backup", 500, "备份有误", said[error.code], str(error), UNUSABLE)
 
 
 @problem_of.register
 def _(error: LibraryBusyError) -> Problem:
-    detail = "另一个进程正在更新这个文档集，请稍后再试。"
+    who = f"另一个进程（{error.pid}）" if error.pid else "另一个进程"
+    detail = f"{who}正在更新这个文档集，请稍后再试。"
     return Problem("library_busy", 503, "正在更新文档", detail, str(error), BUSY, retry_seconds=30)
 
 
@@ -286,7 +417,17 @@ def _(error: CollectionNotFoundError) -> Problem:
 
 
 @problem_of.register
+def _(error: DataError) -> Problem:
+    del error  # it repeats what cannot be stored
+    detail = "里面有数据库存不了的字符，如空字符（NUL），或者太长。"
+    english = "It has characters that the database cannot store, such as NUL, or is too long."
+    return Problem("unstorable", 422, "存不了", detail, english)
+
+
+@problem_of.register
 def _(error: SQLAlchemyError) -> Problem:
+    if is_full(error):
+        return problem_of(OSError(errno.ENOSPC, "No space left on device"))
     # what the database said may hold a question or a password: only the kind of error is told
     english = f"the database does not answer: {type(error).__name__}"
     detail = f"数据库不能用（{type(error).__name__}），请检查 `wenqu doctor`。"
@@ -304,7 +445,7 @@ def _(error: TimeoutError) -> Problem:
 @problem_of.register
 def _(error: OSError) -> Problem:
     english = error.strerror or type(error).__name__
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         detail = "磁盘已满，什么都没有改动。请腾出空间后再试。"
         return Problem("disk_full", 507, "磁盘已满", detail, english)
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

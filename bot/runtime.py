@@ -1,14 +1,21 @@
 """The parts of wenqu put together as the settings say."""
 
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from bot.bot import Bot
-from bot.catalogue import describe, exists
+from bot.caller import SERVICE, Caller
+from bot.catalogue import collections, describe, exists
 from bot.channels.outbox import Outbox
 from bot.conversations import Conversations
+from bot.keys import Keys
+from bot.links import Links
+from bot.reach import asking_needs_key
 from bot.sessions import SessionStore
 from bot.settings import Settings
 from bot.unstored import UnstoredConversations
@@ -18,11 +25,18 @@ from index.cache import CachedEmbedder
 from index.database import Database
 from index.embed import Embedder, Progress
 from index.errors import CollectionNotFoundError
+from index.hit import Hit
 from index.library import Library
 from index.reader import Reader
 
 if TYPE_CHECKING:
     from bot.llm.write import Writer
+
+
+_TRIES = 3
+_SPARE = 8
+"""Connections to the database beside those of the workers: for what is no question."""
+_T = TypeVar("_T")
 
 
 class Runtime:
@@ -43,12 +57,16 @@ class Runtime:
         self.segmenter = segmenter
         self.reader = reader
         self.writer = open_writing(settings)
+        self.caller = SERVICE
+        self.keys = Keys(database)
+        self.links = Links.of(settings.secret_key.get_secret_value(), settings.retention_days)
         self.outbox = Outbox(database, settings.webhooks)
         self.conversations: Conversations = (
             SessionStore(database, self.outbox.tell)
             if settings.store_conversations
             else UnstoredConversations()
         )
+        self._repairs = False
         self._bots: dict[str, Bot] = {}
         self._lock = threading.Lock()
 
@@ -70,14 +88,31 @@ class Runtime:
         """
         with ThreadPoolExecutor(1) as pool:
             segmenter = pool.submit(open_segmenter, settings)
-            database = Database(settings.database)
+            database = Database(settings.database, connections=settings.workers + _SPARE)
             embedder = open_model(settings, threads=threads, progress=progress)
             reader = open_reading(settings, embedder, progress)
             return cls(settings, database, embedder, segmenter.result(), reader)
 
+    def seen_by(self, caller: Caller) -> Self:
+        """Return the same runtime as a caller may see it.
+
+        What is foreign to them is not there: collections that are not theirs are not found, nor
+        are conversations of others.
+        """
+        seen = copy(self)
+        seen.caller = caller
+        seen.conversations = self.conversations.owned_by(caller.owner)
+        return seen
+
     def library(self, collection: str | None = None) -> Library:
-        """Return a collection to be changed; it need not exist yet."""
-        return self._bot(collection or self.settings.collection).library
+        """Return a collection to be changed; it need not exist yet.
+
+        Raises:
+            CollectionNotFoundError: It is foreign to the caller.
+        """
+        name = collection or self.collection
+        self.caller.check(name)
+        return self._bot(name).library
 
     def bot(self, collection: str | None = None) -> Bot:
         """Return the bot of a collection.
@@ -93,18 +128,60 @@ class Runtime:
         Raises:
             CollectionNotFoundError: There is no such collection, and it is not the default one.
         """
-        name = collection or self.settings.collection
+        name = collection or self.collection
+        self.caller.check(name)
         if name != self.settings.collection and not exists(self.database, name):
             raise CollectionNotFoundError(name)
         return name
 
+    @property
+    def collection(self) -> str:
+        """Name of the collection that is meant without a name."""
+        return self.caller.default or self.settings.collection
+
+    def collections(self) -> dict[str, datetime]:
+        """Return the names of all collections, ordered, with when each was changed last."""
+        found = collections(self.database)
+        return {name: at for name, at in found.items() if self.caller.reaches(name)}
+
     def sources(self, collection: str, ids: set[str] | None = None) -> Sources:
         """Return what it takes to name and link documents of a collection, all if no `ids`."""
+        is_closed = asking_needs_key(self.settings, self.keys.ring())
         return Sources(
             describe(self.database, collection, ids),
             self.settings.public_url,
             "" if collection == self.settings.collection else collection,
+            partial(self.links.seal, collection) if is_closed else None,
         )
+
+    def found(
+        self, collection: str, search: Callable[[], _T], hits: Callable[[_T], Sequence[Hit]]
+    ) -> tuple[_T, Sources]:
+        """Search a collection and return what was found with its sources, both of one state.
+
+        Else a document could be replaced in between, and its new text be linked at old offsets.
+
+        Args:
+            collection: Its name.
+            search: Does it.
+            hits: Takes them out of what `search` returns.
+        """
+        library = self._bot(collection).library
+        tries = 0
+        while True:
+            before = library.generation()
+            found = search()
+            sources = self.sources(collection, {hit.passage.document_id for hit in hits(found)})
+            tries += 1
+            if library.generation() is before or tries == _TRIES:
+                return found, sources
+
+    def repair_by_itself(self) -> None:
+        """From now on have damaged indexes repaired in the background: for who serves."""
+        with self._lock:
+            self._repairs = True
+            for bot in self._bots.values():
+                bot.library.repair_by_itself()
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -121,6 +198,8 @@ class Runtime:
                     collection,
                     partial(self.outbox.tell_of_documents, collection),
                 )
+                if self._repairs:
+                    library.repair_by_itself()
                 uses = frozenset(self.settings.reader)
                 self._bots[collection] = Bot(library, self.reader, uses)
             return self._bots[collection]

@@ -5,6 +5,7 @@ the work in the threads of the service, use the language model where one is conf
 `begin` and `finish` are what they are made of where no model is.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 from anyio import CancelScope
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answer import Answer, Turn
 from bot.bot import Prepared, Weighed
@@ -23,9 +25,13 @@ from bot.pieces import Piece, pieces
 from bot.question import check
 from bot.runtime import Runtime
 from bot.smalltalk import small_talk
+from bot.storing import is_unwritable
 from bot.told import completed
 from bot.verify import without_markers
 from bot.wire import Json, Sources, answer_json
+
+_log = logging.getLogger("wenqu")
+_questions = logging.getLogger("wenqu.questions")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -95,6 +101,8 @@ async def accept(
         SessionNotFoundError: There is no such conversation in that collection.
     """
     runtime, workers = desk.runtime, desk.workers
+    if runtime.settings.log_questions:
+        _questions.info("a question", extra={"fields": {"question": question}})
     work = partial(
         begin,
         runtime,
@@ -177,7 +185,7 @@ async def _from_model(desk: Desk, exchange: Exchange) -> AsyncGenerator[Piece | 
         timings = exchange.prepared.watch.timings()
         said = replace(_joined(said, shown), fallback=fallback, timings=timings)
         with CancelScope(shield=True):
-            await desk.workers.go_on(_keep, desk.runtime, exchange, said)
+            said = await desk.workers.go_on(_kept, desk.runtime, exchange, said)
     if not shown:
         for piece in pieces(said):
             yield piece
@@ -221,10 +229,32 @@ def _joined(said: Answer, shown: Sequence[Piece]) -> Answer:
     return replace(said, text=text, citations=citations, mode="llm")
 
 
-def _keep(runtime: Runtime, exchange: Exchange, said: Answer) -> None:
+def _kept(runtime: Runtime, exchange: Exchange, said: Answer) -> Answer:
+    """Keep the turn and return the answer, which says so if there was no room for it."""
     if exchange.session_id:
         turn = Turn(exchange.prepared.question, said)
-        runtime.conversations.add(exchange.session_id, turn, turn_id=exchange.turn_id)
+        try:
+            runtime.conversations.add(exchange.session_id, turn, turn_id=exchange.turn_id)
+        except SQLAlchemyError as error:
+            _pass_over(error)
+            return replace(said, kept=False)
+    return said
+
+
+def _started(runtime: Runtime, collection: str) -> str:
+    """Begin a conversation and return its id, "" if there is no room for it."""
+    try:
+        return runtime.conversations.start(collection)
+    except SQLAlchemyError as error:
+        _pass_over(error)
+        return ""
+
+
+def _pass_over(error: SQLAlchemyError) -> None:
+    """Log that a conversation is not stored; an answer is worth more. Any other error goes on."""
+    if not is_unwritable(error):
+        raise error
+    _log.warning("a conversation is not stored: %s", error.orig if hasattr(error, "orig") else "")
 
 
 def begin(
@@ -256,29 +286,36 @@ def begin(
     """
     before = _before(runtime, question, session_id, turns, collection)
     name = runtime.known(collection)
-    prepared = runtime.bot(name).prepare(
-        question, before, top_k=top_k or runtime.settings.top_k, rewritten=rewritten
+    prepared, sources = runtime.found(
+        name,
+        partial(
+            runtime.bot(name).prepare,
+            question,
+            before,
+            top_k=top_k or runtime.settings.top_k,
+            rewritten=rewritten,
+        ),
+        lambda prepared: prepared.hits,
     )
     return Exchange(
-        (session_id or runtime.conversations.start(name)) if turns is None else "",
+        (session_id or _started(runtime, name)) if turns is None else "",
         new_id(),
         name,
         prepared,
-        runtime.sources(name, {hit.passage.document_id for hit in prepared.hits}),
+        sources,
     )
 
 
 def finish(runtime: Runtime, exchange: Exchange) -> Answer:
     """Answer from the documents' own sentences, and keep the turn if the conversation is kept."""
     said = runtime.bot(exchange.collection).answer(exchange.prepared)
-    _keep(runtime, exchange, said)
-    return said
+    return _kept(runtime, exchange, said)
 
 
 def reply_json(exchange: Exchange, answer: Answer) -> Json:
     """Return the whole answer object of an exchange."""
     session_id = exchange.session_id or None
-    turn_id = exchange.turn_id if session_id else None
+    turn_id = exchange.turn_id if session_id and answer.kept else None
     return answer_json(answer, exchange.sources, session_id=session_id, turn_id=turn_id)
 
 

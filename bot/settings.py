@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from bot.addresses import network
 from bot.channels.endpoints import Endpoint
 from bot.reading import Use
 
@@ -35,6 +37,8 @@ _TOGETHER = {
 }
 """The last setting of a channel to those that it needs beside it."""
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+_Port = Annotated[int, Field(ge=1, le=65_535)]
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _AES_KEY = re.compile(r"([A-Za-z0-9]{43})?")
 
 
@@ -87,13 +91,50 @@ class Settings(BaseModel):
     public_url: str = Field(
         default="", pattern=r"^(https?://\S+)?$", description="对外地址，用来写出完整的原文链接"
     )
+    open_access: bool = Field(
+        default=False, description="对外的服务没有提问密钥时，是否任何人都可以提问"
+    )
+    rate_per_minute: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="每把密钥（没有密钥时每个地址）每分钟的请求数，0 不限，空则对外时为 60",
+    )
+    session_rate_per_minute: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="每个会话每分钟的问题数，0 不限，空则对外时为 20",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(), description="反向代理的地址或网段，只有它们写的 X-Forwarded-For 才算数"
+    )
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(), description="可以用脚本读取回答的其他网站，如 https://www.example.com"
+    )
     max_question_characters: int = Field(default=2000, ge=1, le=2000, description="问题最多的字数")
     max_upload_bytes: int = Field(default=50_000_000, ge=1000, description="一次上传最多的字节数")
+    fetch_hosts: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(), description="可以读取的内网网址：主机名、地址或网段，空则只读公网上的"
+    )
+    fetch_ports: Annotated[tuple[_Port, ...], BeforeValidator(_split)] = Field(
+        default=(80, 443), description="读取网址时可以连接的端口"
+    )
     threads: int = Field(default=2, ge=1, le=64, description="建立索引时嵌入模型用的线程数")
     workers: int = Field(default=4, ge=1, le=64, description="同时处理的问题数")
     queue: int = Field(
         default=64, ge=0, le=10_000, description="排队等待的问题数，超出则请稍后再试"
     )
+    answer_seconds: float = Field(
+        default=120, gt=0, le=3600, description="一个问题最多等待的秒数，排队也算在内"
+    )
+    body_seconds: float = Field(
+        default=30, gt=0, le=3600, description="等请求的内容发完的秒数，每收到 20 KB 延长一秒"
+    )
+    stop_seconds: float = Field(
+        default=18, ge=0, le=3600, description="停止时等回答说完的秒数，之后告知提问的人"
+    )
+    connections: int = Field(default=1000, ge=10, le=100_000, description="同时连接最多的数目")
     store_conversations: bool = Field(default=True, description="是否把对话存入数据库")
     retention_days: int = Field(default=30, ge=1, le=36_500, description="对话保留的天数")
     widget_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
@@ -197,6 +238,9 @@ class Settings(BaseModel):
     webhooks: Annotated[Mapping[_Name, Endpoint], BeforeValidator(_from_json)] = Field(
         default_factory=dict, description="Webhook：名称到密钥、地址和事件，空则不开通"
     )
+    log_questions: bool = Field(
+        default=False, description="是否把问题写进日志，错误里也可能有问题的文字"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="日志级别"
     )
@@ -249,12 +293,32 @@ class Settings(BaseModel):
             raise ValueError(message)
         return value
 
-    @field_validator("widget_origins")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                message = f"{each!r} is no address or network: write 10.0.0.5 or 10.0.0.0/8"
+                raise ValueError(message) from error
+        return value
+
+    @field_validator("widget_origins", "cors_origins")
     @classmethod
     def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
             if not _ORIGIN.fullmatch(origin):
                 message = f"{origin!r} is no origin: write https://www.example.com, without a path"
+                raise ValueError(message)
+        return value
+
+    @field_validator("fetch_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if network(host) is None and not _HOST.fullmatch(host):
+                message = f"{host!r} is no host or network: write wiki.example.com or 10.1.0.0/16"
                 raise ValueError(message)
         return value
 

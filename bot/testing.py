@@ -11,10 +11,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Self
 
-import uvicorn
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from bot.api import server as web
 from bot.api.problems import MEDIA_TYPE
 from bot.api.schema import ChatReply, ProblemReply
 from bot.app import create_app
@@ -81,7 +81,12 @@ def client_of(runtime: Runtime) -> Iterator[TestClient]:
 
 
 @contextmanager
-def serving(runtime: Runtime, *, ping_seconds: float = 15) -> Iterator[int]:
+def serving(
+    runtime: Runtime,
+    *,
+    ping_seconds: float = 15,
+    connection: type[web.Connection] = web.Connection,
+) -> Iterator[int]:
     """Serve `runtime` on loopback by a real server in a thread, and yield its port."""
     loaded = threading.Event()
     app = create_app(
@@ -90,7 +95,7 @@ def serving(runtime: Runtime, *, ping_seconds: float = 15) -> Iterator[int]:
         on_loaded=lambda _state: loaded.set(),
         ping_seconds=ping_seconds,
     )
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    server = web.Server(app, connection)
     with bind("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

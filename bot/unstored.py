@@ -2,12 +2,23 @@
 
 import threading
 from collections import OrderedDict
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Self
 
 from bot.answer import Turn
-from bot.conversations import REMEMBERED, Complaint, Conversation, KeptTurn, Vote, new_id
-from bot.errors import SessionNotFoundError, TurnNotFoundError
+from bot.conversations import (
+    REMEMBERED,
+    Complaint,
+    Conversation,
+    Erased,
+    Held,
+    KeptTurn,
+    Vote,
+    new_id,
+)
+from bot.errors import SessionNotFoundError, TurnKeptError, TurnNotFoundError
 from index.database import now
 
 SESSIONS = 1000
@@ -17,6 +28,7 @@ SESSIONS = 1000
 @dataclass(slots=True)
 class _Held:
     conversation: Conversation
+    owner: str
     used_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -28,12 +40,20 @@ class UnstoredConversations:
         self._sessions = sessions
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._lock = threading.Lock()
+        self._owner: str | None = None
+
+    def owned_by(self, owner: str | None) -> Self:
+        """Return those of one owner, in which others are not found; all of them if None."""
+        owned = copy(self)
+        owned._owner = owner  # noqa: SLF001  # of the same class
+        return owned
 
     def start(self, collection: str) -> str:
         """Begin a session and return its id, 192 random bits."""
         session_id = new_id()
         with self._lock:
-            self._held[session_id] = _Held(Conversation(session_id, collection, now(), ()))
+            begun = Conversation(session_id, collection, now(), ())
+            self._held[session_id] = _Held(begun, self._owner or "")
             while len(self._held) > self._sessions:
                 self._held.popitem(last=False)
         return session_id
@@ -48,10 +68,22 @@ class UnstoredConversations:
     def add(self, session_id: str, turn: Turn, *, turn_id: str) -> None:
         """Keep a turn as the newest of a session."""
         with self._lock:
-            found = self._find(session_id).conversation
+            held = self._find(session_id)
+            found = held.conversation
+            if self._with_turn(turn_id) is not None:
+                raise TurnKeptError(turn_id)
             turns = (*found.turns, KeptTurn(turn_id, now(), turn))[-REMEMBERED:]
-            self._held[session_id] = _Held(replace(found, turns=turns))
+            self._held[session_id] = _Held(replace(found, turns=turns), held.owner)
             self._held.move_to_end(session_id)
+
+    def find(self, turn_id: str) -> Conversation:
+        """Return the conversation of a turn, with that turn only."""
+        with self._lock:
+            held = self._with_turn(turn_id)
+            if held is None or not self._sees(held):
+                raise TurnNotFoundError(turn_id)
+            found = held.conversation
+        return replace(found, turns=tuple(kept for kept in found.turns if kept.id == turn_id))
 
     def get(self, session_id: str) -> Conversation:
         """Return a session with its last turns."""
@@ -68,7 +100,7 @@ class UnstoredConversations:
         """Keep the vote of whoever has the session; comments and other voters' are not kept."""
         del comment
         with self._lock:
-            for held in self._held.values():
+            for held in filter(self._sees, self._held.values()):
                 turns = held.conversation.turns
                 if any(kept.id == turn_id for kept in turns):
                     voted = tuple(
@@ -92,6 +124,19 @@ class UnstoredConversations:
         found.sort(key=lambda complaint: complaint.kept.asked_at, reverse=True)
         return tuple(found[:limit])
 
+    def held(self, whose: str) -> Held:
+        """Return the conversations of an owner; who asked in a chat tool is not known here."""
+        with self._lock:
+            return Held(tuple(each.conversation for each in self._of(whose)))
+
+    def erase(self, whose: str) -> Erased:
+        """Forget all that `held` returns."""
+        with self._lock:
+            found = [each.conversation for each in self._of(whose)]
+            for conversation in found:
+                del self._held[conversation.id]
+        return Erased(len(found), sum(len(conversation.turns) for conversation in found))
+
     def purge(self, unused_since: datetime) -> int:
         """Forget the sessions not used since then, and return how many they were."""
         with self._lock:
@@ -101,6 +146,19 @@ class UnstoredConversations:
             return len(old)
 
     def _find(self, session_id: str) -> _Held:
-        if session_id not in self._held:
+        held = self._held.get(session_id)
+        if held is None or not self._sees(held):
             raise SessionNotFoundError(session_id)
-        return self._held[session_id]
+        return held
+
+    def _with_turn(self, turn_id: str) -> _Held | None:
+        for held in self._held.values():
+            if any(kept.id == turn_id for kept in held.conversation.turns):
+                return held
+        return None
+
+    def _of(self, owner: str) -> list[_Held]:
+        return [held for held in self._held.values() if owner and held.owner == owner]
+
+    def _sees(self, held: _Held) -> bool:
+        return self._owner in {None, held.owner}

@@ -1,13 +1,14 @@
 """Answers and hits as JSON: the same words in every channel."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from bot.answer import Answer, Citation
 from bot.conversations import Conversation
-from bot.pieces import Piece
+from bot.pieces import Piece, parts
+from bot.verify import MARKER
 from corpus.document import Document
 from index.documents import DocumentInfo
 from index.hit import Hit
@@ -26,11 +27,13 @@ class Sources:
         infos: Of the documents that are spoken of; a deleted one is missing here.
         base: Goes before every link: "" or such as `https://docs.example.com`.
         collection: Named in links; "" where it is the one that is meant without a name.
+        seal: Makes what opens a document of that id to who has no key; None where all have.
     """
 
     infos: Mapping[str, DocumentInfo]
     base: str = ""
     collection: str = ""
+    seal: Callable[[str], str] | None = None
 
     def view_url(self, info: DocumentInfo, span: tuple[int, int] | None = None) -> str:
         """Link to the readable source, at a span; `v` tells whether the text is still the same.
@@ -42,6 +45,8 @@ class Sources:
         values["v"] = version(info)
         if self.collection:
             values["collection"] = self.collection
+        if self.seal:
+            values["seal"] = self.seal(info.id)
         return f"{self.base.rstrip('/')}/documents/{quote(info.id, safe='/')}?{urlencode(values)}"
 
 
@@ -60,7 +65,7 @@ def answer_json(
 ) -> Json:
     """Return the whole answer object."""
     return {
-        "answer": answer.text,
+        "answer": _told(answer, sources),
         "citations": [citation_json(citation, sources) for citation in answer.citations],
         "refused": answer.refused,
         "refusal": None
@@ -78,6 +83,27 @@ def answer_json(
         "fallback": answer.fallback,
         "timings": dict(answer.timings),
     }
+
+
+def _told(answer: Answer, sources: Sources) -> str:
+    """Return the text of an answer without what stands on documents that were deleted since."""
+    gone = {
+        f"[{citation.number}]"
+        for citation in answer.citations
+        if citation.passage.document_id not in sources.infos
+    }
+    if not gone:
+        return answer.text
+    return "".join(_without(part, gone, len(answer.citations)) for part in parts(answer.text))
+
+
+def _without(sentence: str, gone: set[str], citations: int) -> str:
+    """Return `sentence`, or that it is deleted if it stands on what is gone, or on nothing else."""
+    markers = [f"[{number}]" for number in MARKER.findall(sentence)]
+    if not gone & set(markers) and (markers or len(gone) < citations):
+        return sentence
+    end = sentence[len(sentence.rstrip()) :]
+    return f"{DELETED}{''.join(dict.fromkeys(markers))}{end}" if markers else end
 
 
 def citation_json(citation: Citation, sources: Sources) -> Json:

@@ -2,10 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from corpus.document import Document, Passage
+from corpus.document import Document, Passage, Section
 from corpus.sentences import Span, item_marker, lines, sentences
 
 LOW = 150
@@ -39,7 +40,20 @@ def chunk(document: Document, *, low: int = LOW, high: int = HIGH) -> list[Passa
     spans = [
         span for region in _regions(document) for span in _pack(document.text, region, low, high)
     ]
-    return [Passage.cut(document, span.start, span.end) for span in spans]
+    return list(_passages(document, spans))
+
+
+def _passages(document: Document, spans: Iterable[Span]) -> Iterator[Passage]:
+    """Cut the spans, which are in order; `Passage.cut` would look at every section each time."""
+    waiting = deque(document.sections)
+    above: list[Section] = []
+    for span in spans:
+        while waiting and waiting[0].start <= span.start:
+            above.append(waiting.popleft())
+        above = [section for section in above if span.end <= section.end]
+        headings = tuple(section.heading for section in above)
+        text = document.text[span.start : span.end]
+        yield Passage(document.id, span.start, span.end, text, headings)
 
 
 def _regions(document: Document) -> Iterator[Span]:

@@ -9,6 +9,7 @@ from corpus.encoding import Decoded, declared_charset, decode
 from corpus.errors import UnreadableSourceError
 from corpus.frontmatter import peel
 from corpus.mojibake import repair
+from corpus.origin import Origin
 from corpus.sniff import Kind, is_html, is_markdown
 
 # A tree takes 50 to 150 times the memory of its text: this keeps it below 1 GB.
@@ -18,18 +19,18 @@ MAX_MARKDOWN_CHARACTERS = 5_000_000
 _HEAD = 4096  # bytes in which a page declares its charset
 
 
-def content_of(data: bytes, kind: Kind, source: str, *, encoding: str | None = None) -> Content:
+def content_of(data: bytes, kind: Kind, origin: Origin) -> Content:
     """Read one file that holds one document.
 
     Args:
         data: The whole file.
         kind: What its name or its first bytes say; not `jsonl`, which holds many documents.
-        source: Named in errors.
-        encoding: What the user says text is in; a page may say it too.
+        origin: Where it is from; what it says of the encoding counts, not its kind.
 
     Raises:
         UnreadableSourceError: With the reason.
     """
+    source = origin.source
     try:
         if kind == "pdf":
             from corpus.readers.pdf import read_pdf  # noqa: PLC0415 - one reader a file, each heavy
@@ -39,8 +40,8 @@ def content_of(data: bytes, kind: Kind, source: str, *, encoding: str | None = N
             from corpus.readers.docx import read_docx  # noqa: PLC0415 - as above
 
             return read_docx(data, source)
-        declared = encoding or (declared_charset(data) if _opens_tag(data) else None)
-        decoded = decode(data, declared=declared, source=source)
+        declared = origin.encoding or (declared_charset(data) if _opens_tag(data) else None)
+        decoded = decode(data, declared=declared, served=origin.charset, source=source)
         metadata, body = peel(unix_lines(repair(decoded.text)))
         content = text_content(body, kind, source)
         return replace(content, metadata={**content.metadata, **metadata, **_reading(decoded)})

@@ -1,6 +1,7 @@
 """From bytes to text: strict, and never by guessing in silence.
 
-A byte order mark decides; then what the source declares; then strict UTF-8. What is left is
+A byte order mark decides; then what the source declares; then strict UTF-8; then what a server
+said, unless that is a default that servers give to every page. What is left is
 GB18030 or Big5, and nearly every Big5 text is also valid GB18030, so order alone cannot tell
 them apart: both are decoded, and the reading that looks more like Chinese wins.
 """
@@ -8,6 +9,7 @@ them apart: both are decoded, and the reading that looks more like Chinese wins.
 import codecs
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,6 +45,11 @@ _MAGIC = (
 )
 # Names that pages use for a smaller set than they write: GBK calls itself gb2312, and so on.
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "cp950": "big5hkscs"}
+_SERVER_DEFAULTS = frozenset({"iso8859-1", "cp1252"})
+# Python takes these for encodings of text; no page is written in them, and some fail in other ways.
+_NOT_OF_FILES = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _PUNCTUATION = frozenset("，。、；：？！“”‘’（）《》〈〉「」『』【】\u3014\u3015—…·～\u3000")
 
@@ -71,13 +78,20 @@ class Decoded:
     rival: str | None = None
 
 
-def decode(data: bytes, *, declared: str | None = None, source: str = "bytes") -> Decoded:
+def decode(
+    data: bytes,
+    *,
+    declared: str | None = None,
+    served: str | None = None,
+    source: str = "bytes",
+) -> Decoded:
     """Decode `data`, strictly: no character is replaced or left out.
 
     Args:
         data: All bytes of the source.
         declared: What the source or the user says it is, such as `gbk` from an HTML page. Holds
             if the bytes decode that way, unless they are UTF-8 that makes better sense.
+        served: What the server said that it came from, the charset of the HTTP header.
         source: Named in errors.
 
     Raises:
@@ -96,7 +110,7 @@ def decode(data: bytes, *, declared: str | None = None, source: str = "bytes") -
         return Decoded(text, wanted)
     if utf8 is not None:
         return Decoded(utf8, "utf-8")
-    return _best_chinese(data, source)
+    return _served(data, _codec(served), source) or _best_chinese(data, source)
 
 
 def declared_charset(head: bytes) -> str | None:
@@ -125,6 +139,17 @@ def _refuse_binary(data: bytes, source: str) -> None:
     if control and len(_CONTROL.findall(data)) * 20 > len(data):
         reason = f"a binary file: control characters from byte {control.start()} on"
         raise UnreadableSourceError(source, reason, trouble="binary")
+
+
+def _served(data: bytes, encoding: str | None, source: str) -> Decoded | None:
+    """Read it as the server said; a default of servers only if it makes no sense in Chinese."""
+    text = _attempt(data, encoding)
+    if encoding is None or text is None:
+        return None
+    if encoding in _SERVER_DEFAULTS:
+        with suppress(UnreadableSourceError):
+            return _best_chinese(data, source)
+    return Decoded(text, encoding)
 
 
 def _best_chinese(data: bytes, source: str) -> Decoded:
@@ -203,7 +228,7 @@ def _codec(name: str | None) -> str | None:
         known = codecs.lookup(name)
     except LookupError:
         return None
-    return _WIDER.get(known.name, known.name)
+    return None if known.name in _NOT_OF_FILES else _WIDER.get(known.name, known.name)
 
 
 def _attempt(data: bytes, encoding: str | None) -> str | None:

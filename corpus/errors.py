@@ -4,11 +4,15 @@
   + CorpusError
     - UnreadableSourceError
     - SpanError            (also a ValueError)
+    - ParserError
   + IndexingError          (index.errors)
     - ModelError
     - ModelMismatchError
     - CorruptIndexError
+    - BackupError
     - LibraryBusyError
+    - DriverError
+    - SchemaError
     - DocumentNotFoundError
     - CollectionNotFoundError
   + BotError               (bot.errors)
@@ -17,21 +21,31 @@
     - SettingsError
     - SessionNotFoundError
     - TurnNotFoundError
+    - TurnKeptError
     - ExtraNotInstalledError
     - UnknownModelError
     - UnsupportedError
     - SignatureError
     - PlatformError
+    - OutwardError
     - ReusedIdError
     - ReplyUrlError
     - DeliveryNotFoundError
     - GenerationError
     - AdminKeyError
     - NoAdminKeyError
+    - KeyNeededError
+    - BadKeyError
+    - KeyExpiredError
+    - KeyScopeError
+    - KeyInUrlError
+    - KeyNotFoundError
+    - RateLimitError
     - ReportError
     - EmbedderError
     - TokenError
     - NotReadyError
+    - ShuttingDownError
     - OverloadedError
   + EvalError              (eval.errors)
     - QuestionSetError
@@ -55,6 +69,11 @@ Trouble = Literal[
     "locked",  # needs a password
     "scanned",  # pictures of text, no text
     "damaged",  # broken off, or not what its name says
+    "address",  # not one that can be asked
+    "closed",  # an address in the own network, or a port that is not open
+    "unreachable",  # nobody answers at that address
+    "slow",  # no answer in time
+    "refused",  # an answer, but not what is wanted: 404, or redirects without end
 ]
 
 
@@ -84,3 +103,7 @@ class UnreadableSourceError(CorpusError):
 
 class SpanError(CorpusError, ValueError):
     """A pair of offsets does not fit the text it points into."""
+
+
+class ParserError(CorpusError):
+    """The process that parses cannot be started: whatever is to be read, this is not its fault."""

@@ -1,34 +1,28 @@
 """From a path, a folder, a pattern or bytes to documents.
 
 What cannot be read is given as the error that says why, in its place among the documents: the
-others go on, and the caller decides what an error is worth.
+others go on, and the caller decides what an error is worth. The bytes are parsed by a child
+process under limits, so that no file can take this one down.
 """
 
-import hashlib
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
-from corpus.clean import clean, one_line
-from corpus.content import content_of, text_content, unix_lines
+from corpus.clean import clean
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
 from corpus.files import find, unreadable
-from corpus.mojibake import repair
-from corpus.readers.jsonl import Record, read_jsonl
-from corpus.sniff import KINDS, Kind, sniff
-from corpus.structure import compose
-
-MAX_BYTES = 100_000_000
+from corpus.origin import MAX_BYTES, Origin
+from corpus.readers.sandbox import Sandbox
+from corpus.sniff import KINDS, Kind
 
 _LONGEST_NAME = 120
-_LONGEST_SLUG = 40
 
 
 def read(
@@ -37,6 +31,7 @@ def read(
     base: Path | None = None,
     max_bytes: int = MAX_BYTES,
     encoding: str | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Iterator[Document | UnreadableSourceError]:
     """Read a file, a folder with all below it, or a pattern such as `docs/**/*.md`.
 
@@ -46,6 +41,7 @@ def read(
             outside keeps its whole path.
         max_bytes: A larger file is refused before it is read. JSON Lines may be of any size.
         encoding: What text files are said to be in; tried before others.
+        sandbox: Parses; one is opened for the time of the reading if None.
 
     Yields:
         Documents, and an error for each file that is none, in a fixed order.
@@ -55,20 +51,25 @@ def read(
     def name(path: Path) -> str:
         return _source(path, base or Path.cwd())
 
-    for found in find(target, name):
-        if isinstance(found, UnreadableSourceError):
-            yield found
-            continue
-        source = name(found)
-        kind = KINDS.get(found.suffix.lower())
-        if kind is None and (found.suffix or in_folder):
-            yield _unsupported(source, found.suffix)
-            continue
-        yield from _read_file(found, source, kind, max_bytes, encoding)
+    with _parsing(sandbox) as box:
+        for found in find(target, name):
+            if isinstance(found, UnreadableSourceError):
+                yield found
+                continue
+            source = name(found)
+            kind = KINDS.get(found.suffix.lower())
+            if kind is None and (found.suffix or in_folder):
+                yield _unsupported(source, found.suffix)
+            else:
+                yield from _read_file(found, Origin(source, kind, max_bytes, encoding), box)
 
 
 def read_bytes(
-    data: bytes, name: str, *, encoding: str | None = None
+    data: bytes,
+    name: str,
+    *,
+    encoding: str | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Iterator[Document | UnreadableSourceError]:
     """Read what was uploaded.
 
@@ -77,20 +78,43 @@ def read_bytes(
         name: As the sender gave it, so not trusted: of a path only the last part is kept. Its
             suffix says what `data` is; without one, the content does.
         encoding: As for `read`.
+        sandbox: As for `read`.
     """
     source = safe_name(name)
     suffix = Path(source).suffix.lower()
     if suffix and suffix not in KINDS:
         yield _unsupported(source, suffix)
     else:
-        yield from _read_stream(BytesIO(data), source, KINDS.get(suffix), len(data), encoding)
+        origin = Origin(source, KINDS.get(suffix), len(data), encoding)
+        yield from read_origin(data, origin, sandbox=sandbox)
+
+
+def read_text(
+    text: str, source: str, kind: Kind, *, sandbox: Sandbox | None = None
+) -> Iterator[Document | UnreadableSourceError]:
+    """Read what was typed in; `source` is where it says it is from."""
+    data = text.encode()
+    yield from read_origin(data, Origin(source, kind, len(data), "utf-8"), sandbox=sandbox)
+
+
+def read_origin(
+    data: bytes, origin: Origin, *, sandbox: Sandbox | None = None
+) -> Iterator[Document | UnreadableSourceError]:
+    """Read the bytes of a source of which more is known than a name."""
+    with _parsing(sandbox) as box:
+        yield from box.documents_of(BytesIO(data), origin)
 
 
 def read_stdin(
-    stream: BinaryIO, *, max_bytes: int = MAX_BYTES, encoding: str | None = None
+    stream: BinaryIO,
+    *,
+    max_bytes: int = MAX_BYTES,
+    encoding: str | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Iterator[Document | UnreadableSourceError]:
     """Read a stream without a name; its content says what it is."""
-    yield from _read_stream(stream, "stdin", None, max_bytes, encoding)
+    with _parsing(sandbox) as box:
+        yield from box.documents_of(stream, Origin("stdin", None, max_bytes, encoding))
 
 
 def safe_name(name: str) -> str:
@@ -99,6 +123,10 @@ def safe_name(name: str) -> str:
     plain = "".join(char for char in clean(last) if char.isprintable()).strip(" .")
     stem, dot, suffix = plain.rpartition(".")
     return f"{stem[:_LONGEST_NAME]}{dot}{suffix[:10]}" if dot else plain[:_LONGEST_NAME] or "upload"
+
+
+def _parsing(sandbox: Sandbox | None) -> AbstractContextManager[Sandbox]:
+    return nullcontext(sandbox) if sandbox else Sandbox()
 
 
 def _source(path: Path, base: Path) -> str:
@@ -115,92 +143,17 @@ def _unsupported(source: str, suffix: str) -> UnreadableSourceError:
 
 
 def _read_file(
-    path: Path, source: str, kind: Kind | None, max_bytes: int, encoding: str | None
+    path: Path, origin: Origin, sandbox: Sandbox
 ) -> Iterator[Document | UnreadableSourceError]:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for whoever writes to it
-            yield UnreadableSourceError(source, "no regular file", trouble="unsupported")
-        elif found.st_size > max_bytes and kind != "jsonl":
-            yield _too_large(source, max_bytes)
+            reason = "no regular file"
+            yield UnreadableSourceError(origin.source, reason, trouble="unsupported")
+        elif found.st_size > origin.max_bytes and origin.kind != "jsonl":
+            yield origin.too_large()
         else:
             with path.open("rb") as stream:
-                yield from _read_stream(stream, source, kind, max_bytes, encoding)
+                yield from sandbox.documents_of(stream, origin)
     except OSError as error:
-        yield unreadable(source, error)
-
-
-def _too_large(source: str, max_bytes: int) -> UnreadableSourceError:
-    reason = f"more than {max_bytes} bytes; split it"
-    return UnreadableSourceError(source, reason, trouble="too_large")
-
-
-def _read_stream(
-    stream: BinaryIO, source: str, kind: Kind | None, max_bytes: int, encoding: str | None
-) -> Iterator[Document | UnreadableSourceError]:
-    if kind == "jsonl":
-        yield from _records(stream, source, encoding)
-        return
-    data = stream.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        yield _too_large(source, max_bytes)
-    elif (kind or sniff(data)) == "jsonl":
-        yield from _records(BytesIO(data), source, encoding)
-    else:
-        try:
-            yield _document(data, source, kind or sniff(data), encoding)
-        except UnreadableSourceError as error:
-            yield error
-
-
-def _document(data: bytes, source: str, kind: Kind, encoding: str | None) -> Document:
-    content = content_of(data, kind, source, encoding=encoding)
-    stem = PurePosixPath(source).stem
-    title, text, sections = compose(content, stem)
-    return Document(_id(stem, source), title, text, source, content.metadata, sections)
-
-
-def _records(
-    stream: BinaryIO, source: str, encoding: str | None
-) -> Iterator[Document | UnreadableSourceError]:
-    lines: dict[str, int] = {}  # id -> the line that took it
-    for record in read_jsonl(stream, source, encoding=encoding):
-        if isinstance(record, UnreadableSourceError):
-            yield record
-            continue
-        try:
-            document = _record_document(record, source)
-        except UnreadableSourceError as error:
-            reason = f"line {record.line}: {error.reason}"
-            yield UnreadableSourceError(source, reason, trouble=error.trouble)
-            continue
-        first = lines.setdefault(document.id, record.line)
-        if first == record.line:
-            yield document
-        else:
-            reason = f"line {record.line}: id {document.id!r} was taken by line {first}"
-            yield UnreadableSourceError(source, reason)
-
-
-def _record_document(record: Record, source: str) -> Document:
-    own = f"{source}#{record.id or record.line}"
-    stem = PurePosixPath(source).stem
-    text = unix_lines(repair(record.text))
-    content = text_content(text, "text", source)
-    title, text, sections = compose(replace(content, metadata={}), stem)
-    return Document(
-        id=record.id or _id(stem, own),
-        title=one_line(clean(record.title)) or title,
-        text=text,
-        source=own,
-        metadata=record.metadata,
-        sections=sections,
-    )
-
-
-def _id(stem: str, source: str) -> str:
-    """Make an id that a reader recognises, and that the same source always gets."""
-    # Systems spell the same name differently: macOS decomposes `é`, others do not.
-    stem, source = (unicodedata.normalize("NFC", text) for text in (stem, source))
-    slug = re.sub(r"\W+", "-", stem).strip("-_")[:_LONGEST_SLUG].rstrip("-_") or "document"
-    return f"{slug}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+        yield unreadable(origin.source, error)

@@ -5,6 +5,7 @@ text has one block a line.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,13 +72,13 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
 
 
 def _in_line(text: str, line: Span) -> Iterator[Span]:
-    urls = [match.span() for match in _URL.finditer(text, line.start, line.end)]
+    urls = deque(match.span() for match in _URL.finditer(text, line.start, line.end))
     asides = _closing(text, line)
     begin = line.start
     at = line.start + item_marker(text, line)
     while at < line.end:
         if urls and at >= urls[0][0]:
-            at = max(at, urls.pop(0)[1])
+            at = max(at, urls.popleft()[1])
             continue
         if at in asides:
             at = asides[at]

@@ -1,9 +1,12 @@
 """Words and the terms that texts and questions are matched by."""
 
 import hashlib
+import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ _NAME = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z0-9]+(?:[-._+#/&'][A-Za-z0-9]+)*\+{0,2}"
     r"(?: (?:[A-Z0-9][A-Za-z0-9]*(?:[-._+#/&'][A-Za-z0-9]+)*))*"
 )
+
+_LONGEST_GUESS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,10 @@ class Segmenter:
     """
 
     def __init__(self, cache: Path, extra: Iterable[str] = ()) -> None:
-        """Load the dictionary, about 0.7 s.
+        """Load the dictionary, which takes some tenths of a second.
 
         Args:
-            cache: Folder of this user for jieba's own cache file. jieba's default is the shared
-                temporary folder, from which it would unmarshal what anybody put there.
+            cache: Folder of this user in which the dictionary is kept.
             extra: Words to keep whole that jieba does not know.
         """
         import jieba  # noqa: PLC0415  # commands that segment nothing start without it
@@ -58,12 +62,28 @@ class Segmenter:
         cache.mkdir(parents=True, exist_ok=True)
         self._extra = sorted({fold(word.strip()) for word in extra if word.strip()})
         self._jieba: Any = jieba.Tokenizer()
-        self._jieba.tmp_dir = str(cache)
-        self._jieba.initialize()
+        self._load(cache / f"jieba-{jieba.__version__}.json")
         for word in self._extra:
             self._jieba.add_word(word)
         digest = hashlib.sha256("\n".join(self._extra).encode()).hexdigest()[:12]
         self._id = f"jieba-{jieba.__version__}+{digest}"
+
+    def _load(self, kept: Path) -> None:
+        """Load jieba's dictionary from where it is kept, or make it and keep it there.
+
+        jieba keeps its own in marshalled form, which is slower to read and must never be read
+        from where others can write.
+        """
+        with suppress(OSError, ValueError):  # then it is made
+            self._jieba.FREQ, self._jieba.total = json.loads(kept.read_bytes())
+            self._jieba.initialized = True
+            return
+        made = self._jieba.gen_pfdict(self._jieba.get_dict_file())
+        self._jieba.FREQ, self._jieba.total = made
+        self._jieba.initialized = True
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+        part.replace(kept)
 
     @property
     def id(self) -> str:
@@ -98,11 +118,21 @@ class Segmenter:
         for run in _RUN.finditer(folded):
             if run.lastgroup == "han":
                 at = run.start()
-                for word in self._jieba.cut(run.group(), HMM=True):
-                    yield word, at, at + len(word)
-                    at += len(word)
+                for piece in _pieces(run.group()):
+                    for word in self._jieba.cut(piece, HMM=True):
+                        yield word, at, at + len(word)
+                        at += len(word)
             else:
                 yield run.group(), run.start(), run.end()
+
+
+def _pieces(run: str) -> Iterator[str]:
+    """Yield a run of characters in pieces: guessing words takes time by the square of the length.
+
+    No Chinese sentence is so long without a mark in it; a longer run is a list, or hostile.
+    """
+    for at in range(0, len(run), _LONGEST_GUESS):
+        yield run[at : at + _LONGEST_GUESS]
 
 
 def bigrams(run: str) -> list[str]:

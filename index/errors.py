@@ -1,8 +1,11 @@
 """Errors of indexing; the whole tree is drawn in corpus.errors."""
 
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from corpus.errors import WenquError
+
+BackupTrouble: TypeAlias = Literal["damaged", "foreign", "format", "occupied", "empty", "elsewhere"]
 
 
 class IndexingError(WenquError):
@@ -30,20 +33,67 @@ class ModelMismatchError(IndexingError):
         self.given = given
 
 
+class DriverError(IndexingError):
+    """There is no driver for the database that the URL names.
+
+    Attributes:
+        driver: As the URL names it, without anything else of it: the rest may be secret.
+        hint: What to do.
+    """
+
+    def __init__(self, driver: str, hint: str) -> None:
+        super().__init__(f"no driver for {driver!r}: {hint}")
+        self.driver = driver
+        self.hint = hint
+
+
+class SchemaError(IndexingError):
+    """The database has a schema that is newer than the code.
+
+    Attributes:
+        found: Version of the schema of the database.
+        known: Latest version that the code knows.
+    """
+
+    def __init__(self, found: str, known: str) -> None:
+        super().__init__(
+            f"the database has schema {found!r}, this wenqu knows those up to {known!r}: "
+            "upgrade wenqu, or use another database"
+        )
+        self.found = found
+        self.known = known
+
+
 class CorruptIndexError(IndexingError):
-    """A generation on disk is damaged.
+    """A generation on disk is damaged. The documents are not: they are in the database.
 
     Attributes:
         folder: Of the generation.
         reason: Which file, and what is wrong with it.
+        repairing: Whether it is being made again.
     """
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        super().__init__(
-            f"index {folder.name} is damaged: {reason}. "
-            "Run `wenqu ingest --rebuild` to build it again from the stored documents"
-        )
+    def __init__(self, folder: Path, reason: str, *, repairing: bool = False) -> None:
+        what_now = "it is being repaired" if repairing else "run `wenqu doctor --repair`"
+        super().__init__(f"index {folder.name} is damaged: {reason}; {what_now}")
         self.folder = folder
+        self.reason = reason
+        self.repairing = repairing
+
+
+class BackupError(IndexingError):
+    """A backup cannot be made or restored.
+
+    Attributes:
+        code: `damaged`: cut short, or not what was written. `foreign`: no backup of wenqu, or more
+            than one. `format`: of another format. `occupied`: there is something already. `empty`:
+            there is nothing to back up. `elsewhere`: the database is no SQLite file.
+        reason: What was found.
+    """
+
+    def __init__(self, *, code: BackupTrouble, reason: str) -> None:
+        super().__init__(f"backup: {code}: {reason}")
+        self.code = code
         self.reason = reason
 
 
@@ -51,12 +101,14 @@ class LibraryBusyError(IndexingError):
     """Another process is changing the collection.
 
     Attributes:
-        holder: What is known of that process, such as its process id.
+        holder: What is known of that process, such as `process 4711`.
+        pid: Its id, if it is of this host and known.
     """
 
-    def __init__(self, collection: str, holder: str) -> None:
+    def __init__(self, collection: str, holder: str, *, pid: int | None = None) -> None:
         super().__init__(f"collection {collection!r} is being changed by {holder}: try again later")
         self.holder = holder
+        self.pid = pid
 
 
 class DocumentNotFoundError(IndexingError):

@@ -74,13 +74,13 @@ class Gazetteer:
         path.write_text(json.dumps(self.entries, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+    def load(cls, data: bytes) -> Self:
+        """Return what is in the bytes that `save` wrote.
 
         Raises:
             ValueError: It is no JSON object.
         """
-        return cls(dict(json.loads(path.read_text(encoding="utf-8"))))
+        return cls(dict(json.loads(data)))
 
     def find(self, text: str) -> list[Mention]:
         """Return the names in `text` in order, the longest where several begin."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 K1 = 1.2
 B = 0.75
+_BLOCK = 64
 Terms = NDArray[np.uint64]
 Scores = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -128,7 +129,7 @@ class Lexical:
         total = np.zeros(self.size, np.float32)
         for at in self._places(terms):
             postings = slice(self.bounds[at], self.bounds[at + 1])
-            total[self.rows[postings]] += self.weights[postings]
+            np.add.at(total, self.rows[postings], self.weights[postings])
         return total
 
     def rarity(self, term: str) -> float:
@@ -152,9 +153,23 @@ class Lexical:
         ]
 
 
+def _surely_among(scores: Scores, k: int) -> np.float32:
+    """Return a score above 0 that no row among the `k` best is below: most rows need no look.
+
+    The k-th highest of the maxima of blocks: at least `k` rows have it or a higher one.
+    """
+    least: np.float32 = np.nextafter(np.float32(0), np.float32(1))
+    blocks = len(scores) // _BLOCK
+    if not 0 < k <= blocks:
+        return least
+    maxima = scores[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+    floor: np.float32 = max(least, np.partition(maxima, -k)[-k])
+    return floor
+
+
 def best(scores: Scores, k: int) -> NDArray[np.int64]:
     """Return the rows of the `k` highest scores above 0, best first, equal ones by row."""
-    rows = np.flatnonzero(scores > 0)
+    rows = np.flatnonzero(scores >= _surely_among(scores, k))
     if len(rows) > k > 0:
         floor = np.partition(scores[rows], -k)[-k]
         rows = rows[scores[rows] >= floor]

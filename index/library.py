@@ -2,6 +2,9 @@
 
 `ingest` and `delete` work out the next generation beside the present one, then one transaction
 changes the documents and says which generation answers. A reader sees all of it or nothing.
+
+The documents are the truth. An index that is damaged is made again from them; an older one is
+never answered from, since it may hold what was deleted since.
 """
 
 import threading
@@ -11,19 +14,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from filelock import FileLock, Timeout
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from corpus.document import Document
 from corpus.words import Segmenter
-from index.build import features
+from index.build import Known, features
 from index.database import CollectionRow, Database, DocumentRow, now
 from index.documents import DocumentInfo, digest, from_row, to_row
 from index.embed import Embedder, Progress
-from index.errors import DocumentNotFoundError, LibraryBusyError
+from index.errors import CorruptIndexError, DocumentNotFoundError
+from index.lock import locked
+from index.mend import Mender
 from index.rows import Row, rows_of
-from index.store import Generation, open_generation, prune, write_generation
+from index.store import (
+    Generation,
+    generations,
+    open_generation,
+    prune,
+    salvage,
+    write_generation,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class IngestReport:
         deleted: Ids that are gone.
         passages: Passages of the collection now.
         embedded: Passages that had to be embedded; all others were known.
+        repaired: What was wrong with the index before, "" if nothing was.
     """
 
     added: tuple[str, ...] = ()
@@ -45,6 +57,7 @@ class IngestReport:
     deleted: tuple[str, ...] = ()
     passages: int = 0
     embedded: int = 0
+    repaired: str = ""
 
 
 Committing: TypeAlias = Callable[[Session, IngestReport], None]
@@ -81,6 +94,11 @@ class Library:
         self._committing = committing
         self._opened: Generation | None = None
         self._opening = threading.Lock()
+        self._mender: Mender | None = None
+
+    def repair_by_itself(self) -> None:
+        """From now on have a damaged index repaired in the background: for who serves."""
+        self._mender = self._mender or Mender(self.repair, self.collection)
 
     def generation(self) -> Generation | None:
         """Return the generation that answers now, None before the first document.
@@ -88,21 +106,34 @@ class Library:
         Asks the database each time, so that a change made by any process is seen at once.
 
         Raises:
-            CorruptIndexError: It is damaged.
+            CorruptIndexError: It is damaged; `repairing` says whether that is being mended.
             ModelMismatchError: It was made with another model or dictionary.
         """
+        mender = self._mender
         name = self._current()
         opened = self._opened
         if opened is not None and opened.name == name:
             return opened
-        if name is None:
-            return None
-        with self._opening:
-            if self._opened is None or self._opened.name != name:
-                self._opened = open_generation(
-                    self._root, name, embedder=self._embedder, segmenter=self._segmenter
-                )
-            return self._opened
+        if mender is None:
+            return self._open()
+        if mender.damage is not None:
+            raise mender.damage
+        try:
+            return self._open()
+        except CorruptIndexError as error:
+            raise mender.told(error) from error
+
+    def repair(self, *, progress: Progress | None = None, wait_seconds: float = 30) -> IngestReport:
+        """Make a damaged index again from the stored documents; one that is sound stays.
+
+        Only passages are embedded whose vectors no file on disk can be trusted to have.
+
+        Raises:
+            LibraryBusyError: Another process is changing the collection.
+            ModelMismatchError: The index was made with another model or dictionary.
+            OSError: The disk is full or cannot be written; nothing has changed then.
+        """
+        return self.ingest((), progress=progress, wait_seconds=wait_seconds)
 
     def documents(self) -> list[DocumentInfo]:
         """Return all documents, ordered by id."""
@@ -168,14 +199,28 @@ class Library:
         with self._database.read() as session:
             return session.execute(query).scalar_one_or_none()
 
+    def _open(self) -> Generation | None:
+        """Open the generation that answers; a newer one if that is there by now."""
+        with self._opening:
+            name = self._current()
+            while name is not None and (self._opened is None or self._opened.name != name):
+                try:
+                    self._opened = open_generation(
+                        self._root, name, embedder=self._embedder, segmenter=self._segmenter
+                    )
+                except CorruptIndexError:  # or removed, since there is a newer one
+                    before, name = name, self._current()
+                    if name == before:
+                        raise
+            return self._opened if name else None
+
     @contextmanager
     def _locked(self, wait_seconds: float) -> Iterator[None]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self._root / "lock", timeout=wait_seconds):
-                yield
-        except Timeout as error:
-            raise LibraryBusyError(self.collection, "another process") from error
+        with (
+            locked(self._root, self.collection, wait_seconds),
+            self._database.hold(f"collection {self.collection}", wait_seconds),
+        ):
+            yield
 
     def _change(
         self,
@@ -200,50 +245,79 @@ class Library:
             unchanged=tuple(name for name in incoming if name not in changed),
             deleted=doomed,
         )
-        if not changed and not doomed and not rebuild:
-            present = self.generation()
-            return replace(report, passages=present.manifest.passages if present else 0)
-        return self._switch(changed, set(doomed), report, rebuild=rebuild, progress=progress)
+        previous = None
+        if not rebuild:
+            try:
+                previous = self._open()
+            except CorruptIndexError as error:
+                report = replace(report, repaired=error.reason)
+        if not (changed or doomed or rebuild or report.repaired):
+            return replace(report, passages=previous.manifest.passages if previous else 0)
+        return self._switch(changed, set(doomed), previous, report, progress)
 
     def _switch(
         self,
         changed: dict[str, Document],
         doomed: set[str],
+        previous: Generation | None,
         report: IngestReport,
-        *,
-        rebuild: bool,
         progress: Progress,
     ) -> IngestReport:
-        previous = None if rebuild else self.generation()
+        """Write the next generation and have it answer.
+
+        Args:
+            changed: Documents to be added or replaced.
+            doomed: Documents to be deleted.
+            previous: Has the passages of all others; None to cut these anew.
+            report: So far.
+            progress: Told of the work.
+        """
         progress("chunk", 0.0)
+        before = self._current()
         stale = doomed | set(changed)
-        cut = [*(self._stored(stale) if rebuild else []), *changed.values()]
-        fresh = {document.id: rows_of(document) for document in cut}
+        stored = self._stored() if previous is None else []
+        kept = [document for document in stored if document.id not in stale]
+        fresh = {document.id: rows_of(document) for document in (*kept, *changed.values())}
         rows = [row for of_one in fresh.values() for row in of_one]
         if previous is not None:
-            kept = map(previous.rows.__getitem__, range(len(previous.rows)))
-            rows.extend(row for row in kept if row.passage.document_id not in stale)
+            old = map(previous.rows.__getitem__, range(len(previous.rows)))
+            rows.extend(row for row in old if row.passage.document_id not in stale)
         # Not the order of ingest: the same documents answer the same, however they came in.
         rows.sort(key=lambda row: (row.passage.document_id, row.passage.start))
-        vectors, bags, embedded = features(
-            previous, rows, self._embedder, self._segmenter, progress
-        )
+        known = [previous.known()] if previous else []
+        if report.repaired:
+            known = self._salvage(before, stored)
+        vectors, bags, embedded = features(known, rows, self._embedder, self._segmenter, progress)
         progress("write", 0.0)
         name = write_generation(
             self._root, rows, vectors, bags,
             embedder=self._embedder.id, segmenter=self._segmenter.id,
         )  # fmt: skip
-        before = self._current()
         report = replace(report, passages=len(rows), embedded=embedded)
         self._commit(name, changed, doomed, fresh, report)
-        prune(self._root, [name, *([before] if before else [])])
+        # what was deleted is gone from the disk as well; else one is left to repair this one from
+        keep = [before] if before and previous and not (doomed or report.replaced) else []
+        prune(self._root, [name, *keep])
+        if doomed or report.replaced:
+            self._database.scrub()
         progress("write", 1.0)
         return report
 
-    def _stored(self, without: set[str]) -> list[Document]:
+    def _salvage(self, damaged: str | None, stored: list[Document]) -> list[Known]:
+        """Return what generations on disk still know, the damaged one first."""
+        rows = [row for document in stored for row in rows_of(document)]
+        rows.sort(key=lambda row: (row.passage.document_id, row.passage.start))
+        keys = [row.key for row in rows]
+        names = sorted(generations(self._root), key=lambda name: (name != damaged, name))
+        return [
+            salvage(self._root, name, keys, embedder=self._embedder, segmenter=self._segmenter)
+            for name in names
+        ]
+
+    def _stored(self) -> list[Document]:
         query = select(DocumentRow).where(DocumentRow.collection == self.collection)
         with self._database.read() as session:
-            return [from_row(row) for row in session.scalars(query) if row.id not in without]
+            return [from_row(row) for row in session.scalars(query)]
 
     def _commit(
         self,
@@ -253,13 +327,15 @@ class Library:
         fresh: dict[str, list[Row]],
         report: IngestReport,
     ) -> None:
+        this = DocumentRow.collection == self.collection
         with self._database.write() as session:
-            gone = delete(DocumentRow).where(
-                DocumentRow.collection == self.collection, DocumentRow.id.in_(doomed)
-            )
-            session.execute(gone)
-            for document in changed.values():
-                session.merge(to_row(self.collection, document, len(fresh[document.id])))
+            session.execute(delete(DocumentRow).where(this, DocumentRow.id.in_(doomed)))
+            for document_id, rows in fresh.items():
+                if document_id in changed:
+                    session.merge(to_row(self.collection, changed[document_id], len(rows)))
+                else:  # the rules of cutting may be others than they were
+                    one = update(DocumentRow).where(this, DocumentRow.id == document_id)
+                    session.execute(one.values(passages=len(rows)))
             session.merge(CollectionRow(name=self.collection, generation=name, changed_at=now()))
             if self._committing is not None:
                 self._committing(session, report)

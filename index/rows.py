@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from corpus.chunk import chunk
 from corpus.document import Document, Passage
 from corpus.fold import simplify
+from index.arrays import read_array, write_array
 
 PASSAGES = "passages.jsonl"
 LINES = "lines.npy"
@@ -35,24 +35,31 @@ class Row:
 
 
 class PassageTable:
-    """The rows of a generation, read from the file when they are asked for."""
+    """The rows of a generation, each made of its line when it is asked for."""
 
-    def __init__(self, path: Path, lines: NDArray[np.int64]) -> None:
-        """Map `path`; `lines` has the offset of each line and, last, its size."""
+    def __init__(self, lines: bytes, bounds: NDArray[np.int64]) -> None:
+        """Use `lines`; `bounds` has the offset of each and, last, their size."""
         self._lines = lines
-        with path.open("rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if len(self) else b""
+        self._bounds = bounds
 
     def __len__(self) -> int:
-        return len(self._lines) - 1
+        return len(self._bounds) - 1
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open what `write_rows` wrote."""
-        return cls(folder / PASSAGES, np.load(folder / LINES, allow_pickle=False))
+    def load(cls, passages: bytes, lines: bytes) -> Self:
+        """Return what the two files hold that `write_rows` wrote.
+
+        Raises:
+            ValueError: They do not fit.
+        """
+        bounds = read_array(lines).astype(np.int64)
+        if bounds.ndim != 1 or not len(bounds) or bounds[-1] != len(passages):
+            message = f"{LINES} does not end where {PASSAGES} does"
+            raise ValueError(message)
+        return cls(passages, bounds)
 
     def __getitem__(self, row: int) -> Row:
-        data = json.loads(self._bytes[self._lines[row] : self._lines[row + 1]])
+        data = json.loads(self._lines[self._bounds[row] : self._bounds[row + 1]])
         passage = Passage(
             data["document_id"], data["start"], data["end"], data["text"], tuple(data["headings"])
         )
@@ -86,7 +93,12 @@ def write_rows(folder: Path, rows: Sequence[Row]) -> None:
             offsets.append(
                 offsets[-1] + file.write(json.dumps(data, ensure_ascii=False).encode() + b"\n")
             )
-    np.save(folder / LINES, np.asarray(offsets, np.int64))
+    write_array(folder / LINES, np.asarray(offsets, np.int64))
+
+
+def keys_hash(keys: Iterable[str]) -> str:
+    """Return the SHA-256 of the keys of some rows in their order."""
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
 
 def search_text(title: str, headings: Sequence[str], text: str) -> str:

@@ -1,5 +1,6 @@
 """Loading what a model folder holds."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,24 @@ if TYPE_CHECKING:
 
 
 # onnxruntime has no types
+def onnx_runtime() -> Any:  # noqa: ANN401
+    """Import onnxruntime with its telemetry off.
+
+    Otherwise it keeps a device id in the user's cache folder and calls out to its makers.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # 0.2 s; has no types
+
+    return onnxruntime
+
+
 def open_session(path: Path) -> Any:  # noqa: ANN401
     """Load a graph that runs on the thread of whoever calls it.
 
     Raises:
         ModelError: It is missing or damaged.
     """
-    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # 0.2 s; has no types
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the caller's own: no pool is made whose threads spin
     options.inter_op_num_threads = 1

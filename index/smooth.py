@@ -9,13 +9,13 @@ and multiplying that column of the weights changes no product.
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 from numpy.typing import NDArray
 from onnx import helper
 from tokenizers import Tokenizer
 
 from index.e5s1 import E5Model
 from index.graph import INPUT, Graph, Linear, encoder, exactly
+from index.session import onnx_runtime
 
 _STRENGTH = 0.65
 """Alpha of the paper: 0 leaves the inputs as they are, 1 makes all columns equally large. Measured
@@ -65,7 +65,7 @@ def divisors(
     exact = encoder(model, rows, watch)
     for name in dict.fromkeys(inputs.values()):
         exact.graph.output.append(helper.make_empty_tensor_value_info(name))
-    session = onnxruntime.InferenceSession(
+    session = onnx_runtime().InferenceSession(
         exact.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     largest = {name: np.zeros(0, np.float32) for name in inputs}

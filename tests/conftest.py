@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.testing import Server, cat_document, client_of, serving
+from bot.testing_postgres import Cluster, NoClusterError
 from corpus import Document, Section
 from corpus.words import Segmenter
 from index.database import Database
@@ -23,6 +24,7 @@ from index.testing import CharEmbedder
 if TYPE_CHECKING:
     from bot.channels.slack_fake import FakeSlack
     from bot.channels.slack_testing import Sender
+    from eval.bench.trial import Trial
 
 TEXT = "容器简史\n容器隔离进程。𠮷野家不卖容器。\n编排\n编排管理容器。\n"
 #       01234     5                            offsets count code points: 𠮷 is one
@@ -45,15 +47,63 @@ def document() -> Document:
 
 
 @pytest.fixture(scope="session")
-def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+def jieba_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where jieba keeps what it has made of its dictionary."""
+    return tmp_path_factory.mktemp("jieba")
+
+
+@pytest.fixture(scope="session")
+def segmenter(jieba_folder: Path) -> Segmenter:
     """One for all tests: loading the dictionary takes most of a second."""
-    return Segmenter(tmp_path_factory.mktemp("jieba"))
+    return Segmenter(jieba_folder)
 
 
 @pytest.fixture(scope="session")
 def model_cache() -> Path:
     """Where the built-in model is kept between runs, since making it takes seconds."""
     return Settings().cache
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of our own."""
+    try:
+        made = Cluster()
+    except NoClusterError as error:
+        pytest.skip(str(error))
+    with made:
+        yield made
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Make an empty database of a kind, `sqlite` or `postgresql`, and return its URL."""
+    made = []
+
+    def new(kind: str, template: str = "template1") -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path}/wenqu.db"
+        cluster: Cluster = request.getfixturevalue("cluster")
+        made.append((cluster, cluster.create(template)))
+        return made[-1][1]
+
+    yield new
+    for cluster, url in made:
+        cluster.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
+    """An empty database, once of each kind."""
+    return new_database(request.param)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open database, once of each kind."""
+    made = Database(database_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -101,6 +151,42 @@ def sender(slack_runtime: Runtime) -> Iterator["Sender"]:
 
     with serving(slack_runtime) as port, Sender(f"http://127.0.0.1:{port}") as made:
         yield made
+
+
+COMMAND = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from bot.cli import guarded
+from bot.commands import documents, ingest
+from bot.runtime import Runtime
+from corpus.words import Segmenter
+from index.database import Database
+from index.testing import CharEmbedder
+
+def opened(settings, *, threads=1, progress=None):
+    segmenter = Segmenter(Path(sys.argv[1]))
+    return Runtime(settings, Database(settings.database), CharEmbedder("塔高尺丈年"), segmenter)
+
+command = {{"ingest": ingest, "documents": documents}}[sys.argv[2]].run
+sys.exit(guarded(lambda argv: command(argv, opened), sys.argv[3:]))
+"""
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory: pytest.TempPathFactory, segmenter: Segmenter) -> "Trial":
+    """Real commands in real processes over a data folder; only the model is a small one."""
+    from eval.bench.trial import Trial  # noqa: PLC0415  # for the tests of faults
+
+    folder = tmp_path_factory.mktemp("trial")
+    (folder / "command.py").write_text(COMMAND, encoding="utf-8")
+    embedder = CharEmbedder("塔高尺丈年")
+
+    def opened(settings: Settings) -> Runtime:
+        return Runtime(settings, Database(settings.database), embedder, segmenter)
+
+    command = (sys.executable, str(folder / "command.py"), str(folder / "jieba"))
+    return Trial(folder, opened, command)
 
 
 @pytest.fixture

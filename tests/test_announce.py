@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from bot.api.metrics import Metrics
-from bot.api.state import State, Workers
+from bot.api.state import State
+from bot.api.workers import Workers
 from bot.commands.announce import announce
 from bot.runtime import Runtime
 from bot.settings import Settings

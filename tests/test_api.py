@@ -57,7 +57,9 @@ def test_offsets_are_not_applied_to_a_text_they_were_not_counted_in(
 def test_links_are_absolute_where_the_public_address_is_known(
     runtime: Runtime, segmenter: Segmenter
 ) -> None:
-    settings = runtime.settings.model_copy(update={"public_url": "https://docs.example/wenqu/"})
+    settings = runtime.settings.model_copy(
+        update={"public_url": "https://docs.example/wenqu/", "open_access": True}
+    )
     public = Runtime(settings, runtime.database, CharEmbedder(""), segmenter)
     with client_of(public) as client:
         (citation, *_) = ask(client, CAT_QUESTION)["citations"]

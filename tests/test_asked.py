@@ -1,5 +1,4 @@
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ ANSWERED = {"session_id": "s", "turn_id": "t"}
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Outbox:
-    return Outbox(Database(f"sqlite:///{tmp_path}/wenqu.db"), {})
+def outbox(database: Database) -> Outbox:
+    return Outbox(database, {})
 
 
 @pytest.fixture

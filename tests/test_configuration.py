@@ -118,7 +118,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
         if field.default_factory is None:
             value = field.default
             if isinstance(value, tuple):
-                value = ", ".join(value)
+                value = ", ".join(map(str, value))
             shown = str(value).lower() if isinstance(value, bool) else str(value or "")
             shown = "0" if value == 0 and not isinstance(value, bool) else shown
             assert default == (f"`{shown}`" if shown else "空"), name

@@ -14,8 +14,8 @@ from bot.channels.courier import Courier
 from bot.channels.endpoints import EVENTS, Event
 from bot.channels.events import BYTES, encoded, message_of
 from bot.channels.outbox import Delivery, Outbox
-from bot.channels.outward import Outward
 from bot.channels.webhook_testing import Came, Receiver, Said
+from bot.outward import Outward
 from bot.runtime import Runtime
 from bot.sessions import SessionStore
 from bot.settings import Settings

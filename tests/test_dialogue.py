@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from bot.api.metrics import Metrics
-from bot.api.state import State, Workers
+from bot.api.state import State
+from bot.api.workers import Workers
 from bot.channels.dialogue import TEXT_ONLY, Dialogue
 from bot.channels.jobs import LEASE_SECONDS, Job, Jobs, Message
 from bot.errors import NotReadyError, OverloadedError, PlatformError

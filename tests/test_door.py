@@ -1,12 +1,20 @@
+import re
+from typing import get_args
+
 import pytest
+from httpx2 import Response
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from bot.api.door import is_loopback, is_private
+from bot.api.door import need_of
 from bot.api.state import State
 from bot.app import create_app
+from bot.keys import KeyRow, Scope
+from bot.links import Links
+from bot.reach import is_loopback, is_private
 from bot.runtime import Runtime
 from bot.settings import Settings
-from bot.testing import client_of, problem_in
+from bot.testing import CAT_QUESTION, cat_document, client_of, problem_in
 
 KEY = "correct-horse-battery-staple"
 TEXT = {"title": "狗", "text": "狗在院子里。"}
@@ -125,3 +133,234 @@ def test_the_key_is_never_shown() -> None:
     settings = Settings.model_validate({"admin_key": KEY})
     assert KEY not in repr(settings)
     assert settings.admin_key.get_secret_value() == KEY
+
+
+def refuses(said: Response, status: int, code: str) -> str:
+    """Check a problem and return its words in Chinese."""
+    return str(problem_in(said, status, code)["detail"])
+
+
+def asked(client: TestClient, key: str = "", **more: object) -> Response:
+    headers = bearer(key) if key else {}
+    body = {"question": CAT_QUESTION, **more}
+    return client.post("/api/chat", json=body, headers=headers)
+
+
+READ = ["/api/search?q=阿花", "/api/documents", "/api/documents/手册/猫", "/api/suggestions"]
+READ += ["/documents/手册/猫", "/v1/models", "/api/sessions/x"]
+
+
+@pytest.mark.parametrize("path", READ)
+def test_with_a_key_for_asking_nobody_reads_without_one(runtime: Runtime, path: str) -> None:
+    with client_of(runtime) as client:
+        assert client.get(path).status_code in {200, 404}
+        _, token = runtime.keys.add("甲", ["ask"])
+        assert client.get(path).status_code == 401
+        assert client.get(path, headers=bearer(token)).status_code in {200, 404}
+        assert client.get(path, headers={"x-api-key": token}).status_code == 401
+
+
+def test_with_a_key_for_asking_nobody_asks_without_one(runtime: Runtime) -> None:
+    _, token = runtime.keys.add("甲", ["ask"])
+    with client_of(runtime) as client:
+        said = refuses(asked(client), 401, "key_needed")
+        assert "Authorization: Bearer" in said
+        assert asked(client).headers["www-authenticate"] == "Bearer"
+        assert asked(client, token).status_code == 200
+        for page in ("/", "/docs", "/admin", "/healthz", "/readyz", "/openapi.json", "/widget.js"):
+            assert client.get(page).status_code == 200
+
+
+def test_wrong_and_revoked_keys_are_told_by_the_same_words(runtime: Runtime) -> None:
+    key, revoked = runtime.keys.add("甲", ["ask"])
+    _, good = runtime.keys.add("乙", ["ask"])
+    runtime.keys.revoke(key.id)
+    with client_of(runtime) as client:
+        wrong = [asked(client, other).content for other in (revoked, f"wq_{key.id}_{'x' * 43}")]
+        assert wrong[0] == wrong[1] == asked(client, "sk-whatever").content
+        assert "向管理员索取" in refuses(asked(client, revoked), 401, "bad_key")
+        assert asked(client, good).status_code == 200
+
+
+def test_an_expired_key_is_told_so(runtime: Runtime) -> None:
+    _, token = runtime.keys.add("甲", ["ask"], days=1)
+    with client_of(runtime) as client:
+        assert asked(client, token).status_code == 200
+        with runtime.database.write() as session:
+            session.execute(update(KeyRow).values(expires_at="2026-01-01T00:00:00Z"))
+        runtime.keys.add("乙", ["ask"])  # so that the keys are read again
+        assert "2026-01-01" in refuses(asked(client, token), 401, "key_expired")
+
+
+def test_a_key_stays_needed_when_the_last_one_ends(runtime: Runtime) -> None:
+    key, token = runtime.keys.add("甲", ["ask"])
+    runtime.keys.revoke(key.id)
+    with client_of(with_settings(runtime, open_access=True)) as client:
+        refuses(asked(client), 401, "key_needed")
+        refuses(asked(client, token), 401, "bad_key")
+
+
+def test_a_key_that_ends_while_it_is_used_opens_nothing_from_then_on(runtime: Runtime) -> None:
+    key, token = runtime.keys.add("甲", ["ask"])
+    with client_of(runtime) as client:
+        session = asked(client, token).json()["session_id"]
+        runtime.keys.revoke(key.id)
+        assert asked(client, token, session_id=session).status_code == 401
+        assert client.get(f"/api/sessions/{session}", headers=bearer(token)).status_code == 401
+
+
+def test_each_scope_opens_its_own_and_admin_all(runtime: Runtime) -> None:
+    tokens = {scope: runtime.keys.add(scope, [scope])[1] for scope in get_args(Scope)}
+    with client_of(runtime) as client:
+
+        def opens(scope: str) -> list[bool]:
+            headers = bearer(tokens[scope])
+            found = [
+                asked(client, tokens[scope]),
+                client.get("/api/documents", headers=headers),
+                client.post("/api/documents", json=TEXT, headers=headers),
+                client.delete("/api/documents/不在", headers=headers),
+                client.get("/api/admin/index", headers=headers),
+                client.get("/api/admin/deliveries", headers=headers),
+            ]
+            for each in found:
+                if each.status_code not in {200, 404}:
+                    needed = problem_in(each, 403, "key_scope")["needed"]
+                    assert needed in get_args(Scope)
+            return [each.status_code != 403 for each in found]
+
+        assert opens("ask") == [True, True, False, False, False, False]
+        assert opens("ingest") == [False, False, True, True, False, False]
+        assert opens("admin") == [True] * 6
+
+
+def test_a_key_for_documents_alone_leaves_asking_open(runtime: Runtime) -> None:
+    _, token = runtime.keys.add("导入", ["ingest"])
+    with client_of(runtime) as client:
+        assert asked(client).status_code == 200
+        refuses(client.post("/api/documents", json=TEXT), 401, "admin_key")
+        refuses(client.get("/api/admin/index"), 403, "no_admin_key")
+        assert client.post("/api/documents", json=TEXT, headers=bearer(token)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/healthz"])
+def test_a_key_in_an_address_is_refused_even_where_none_is_needed(
+    runtime: Runtime, path: str
+) -> None:
+    _, token = runtime.keys.add("导入", ["ingest"])
+    with client_of(runtime) as client:
+        for name in ("key", "access_token", "q"):
+            response = client.post(f"{path}?{name}={token}", json={"question": CAT_QUESTION})
+            if path.startswith("/v1"):
+                assert response.json()["error"]["code"] == "key_in_url"
+            elif path == "/healthz":
+                problem_in(response, 405, "method_not_allowed")  # which reads no key at all
+            else:
+                assert "撤销" in refuses(response, 400, "key_in_url")
+            assert token not in response.text
+
+
+def test_a_public_service_answers_nobody_without_a_key(runtime: Runtime) -> None:
+    for settings in ({"host": "0.0.0.0"}, {"public_url": "https://a.example"}):
+        with client_of(with_settings(runtime, admin_key=KEY, **settings)) as client:
+            refuses(asked(client), 401, "key_needed")
+            assert asked(client, KEY).status_code == 200
+        with client_of(with_settings(runtime, open_access=True, **settings)) as client:
+            assert asked(client).status_code == 200
+            refuses(client.post("/api/documents", json=TEXT), 403, "no_admin_key")
+
+
+def test_somebody_elses_key_is_no_trouble_where_none_is_needed(client: TestClient) -> None:
+    # OpenAI's clients cannot do without one
+    assert asked(client, "sk-not-needed").status_code == 200
+    refuses(asked(client, f"wq_{'0' * 12}_{'x' * 43}"), 401, "bad_key")  # meant for us, and wrong
+
+
+def test_openai_clients_are_told_in_their_own_form(runtime: Runtime) -> None:
+    runtime.keys.add("甲", ["ask"])
+    with client_of(runtime) as client:
+        error = client.get("/v1/models", headers=bearer("sk-x")).json()["error"]
+        assert (error["type"], error["code"]) == ("authentication_error", "invalid_api_key")
+        assert "向管理员索取" in error["message"]
+
+
+def test_a_token_of_the_widget_counts_as_a_key_for_asking_and_no_more(runtime: Runtime) -> None:
+    runtime.keys.add("甲", ["ask"])
+    settings = {"widget_origins": "https://www.example.com"}
+    with client_of(with_settings(runtime, **settings)) as client:
+        body, own = {"embedder": "https://www.example.com"}, {"origin": "http://testserver"}
+        token = client.post("/widget/token", json=body, headers=own).json()["token"]
+        reply = asked(client, token)
+        assert reply.status_code == 200
+        session = f"/api/sessions/{reply.json()['session_id']}"
+        assert client.get(session, headers=bearer(token)).status_code == 200
+        assert client.get("/api/suggestions", headers=bearer(token)).status_code == 200
+        for path in ("/api/documents", "/api/search?q=阿花", "/v1/models", "/documents/手册/猫"):
+            refused = client.get(path, headers=bearer(token))
+            assert refused.status_code == 403, path
+        assert client.post("/api/documents", json=TEXT, headers=bearer(token)).status_code == 403
+        # the source of what was said opens all the same
+        assert client.get(reply.json()["citations"][0]["view_url"]).status_code == 200
+
+
+def test_sources_open_by_the_link_in_an_answer_and_by_no_other(runtime: Runtime) -> None:
+    runtime.library("b").ingest([cat_document("手册/猫", "阿花在桥下睡觉。")])
+    _, token = runtime.keys.add("甲", ["ask"])
+    with client_of(runtime) as client:
+        for collection in (None, "b"):
+            more = {"collection": collection} if collection else {}
+            link = asked(client, token, **more).json()["citations"][0]["view_url"]
+            assert client.get(link).status_code == 200
+            assert "引文" in client.get(link).text
+            for wrong in (
+                re.sub("seal=[^&]+", "", link),
+                re.sub("seal=[^&]+", "seal=x.y", link),
+                re.sub("seal=.", "seal=é%00", link),
+                link.replace("%E7%8C%AB", "%E7%8B%97"),  # 猫, 狗
+                f"{link}&collection={'default' if collection else 'b'}",
+                link.replace("/documents/", "/api/documents/"),
+            ):
+                assert client.get(wrong).status_code in {401, 404}, wrong
+            listed = client.get("/api/documents", params=more, headers=bearer(token)).json()
+            assert client.get(listed["documents"][0]["view_url"]).status_code == 200
+
+
+def test_links_need_no_seal_where_nobody_needs_a_key(client: TestClient) -> None:
+    assert "seal" not in asked(client).json()["citations"][0]["view_url"]
+
+
+def test_a_seal_ends_with_the_conversations() -> None:
+    links = Links.of("secret", days=1)
+    seal = links.seal("a", "手册/猫")
+    assert links.opens(seal, "a", "手册/猫")
+    assert Links.of("secret", days=1).opens(seal, "a", "手册/猫")  # in another process
+    assert not Links.of("", days=1).opens(seal, "a", "手册/猫")
+    assert not links.opens(seal, "a", "手册/狗")
+    assert not links.opens(seal, "b", "手册/猫")
+    assert not links.opens("\ud800", "a", "手册/猫")
+    assert not Links.of("secret", days=-1).opens(seal, "a", "手册/猫")
+
+
+def test_checking_a_key_writes_nothing_but_once_a_minute(runtime: Runtime) -> None:
+    _, token = runtime.keys.add("甲", ["ask"])
+    with client_of(runtime) as client:
+        for _ in range(5):
+            assert client.get("/api/documents", headers=bearer(token)).status_code == 200
+    (key,) = runtime.keys.all()
+    assert key.used_at is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "need"),
+    [
+        ("GET", "/healthz", None), ("GET", "/", None), ("POST", "/slack/events", None),
+        ("GET", "/api/documents", "ask"), ("HEAD", "/api/documents/x", "ask"),
+        ("POST", "/api/documents", "ingest"), ("PATCH", "/api/documents/x", "ingest"),
+        ("POST", "/api/chat", "converse"), ("GET", "/api/admin/index", "admin"),
+        ("GET", "/api/admin/report", "whole"), ("POST", "/api/admin/deliveries/1/replay", "whole"),
+        ("GET", "/api/made/tomorrow", "ask"), ("POST", "/v1/made/tomorrow", "ask"),
+        ("GET", "/api/documentsx", "ask"), ("POST", "/api/chats", "ask"), ("POST", "/mcp", "ask"),
+    ],
+)  # fmt: skip
+def test_what_is_new_is_closed(method: str, path: str, need: str | None) -> None:
+    assert need_of(method, path) == need

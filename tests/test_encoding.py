@@ -1,16 +1,19 @@
-import json
-import random
-from contextlib import suppress
-from pathlib import Path
+import io
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpus.document import Document
+from corpus.documents import documents_of
 from corpus.encoding import _plausibility, declared_charset, decode
 from corpus.errors import UnreadableSourceError
+from corpus.origin import Origin
+from corpus.sentences import sentences
+from corpus.sniff import Kind
+from eval.bench.encodings import figures, samples
 
-DATA = Path(__file__).parents[1].parent / "shared" / "data"
 SIMPLIFIED = "我们用容器把应用和它的依赖打包在一起，在任何一台机器上运行。"
 TRADITIONAL = "我們用容器把應用和它的依賴打包在一起，在任何一臺機器上執行。"
 
@@ -144,35 +147,113 @@ def test_bytes_are_decoded_strictly_or_refused(data: bytes) -> None:
     assert len(skipped) in {0, marks.get(decoded.encoding, 0)}
 
 
+def test_snippets_of_real_text_are_told_apart() -> None:
+    (figure,) = figures(full=False, seed=63)
+    assert figure.held, figure
+
+
+@pytest.fixture(scope="module")
+def real_sentences() -> tuple[list[str], list[str]]:
+    """300 of the bundled texts, and the same in traditional characters."""
+    simplified, traditional = (samples()[name] for name in ("bundled", "bundled, traditional"))
+    chosen = [
+        (line[span.start : span.end], same[span.start : span.end])
+        for line, same in zip(simplified, traditional, strict=True)
+        if len(line) == len(same)
+        for span in sentences(line)
+        if re.search("[\u4e00-\u9fff]{4,}.*[\u4e00-\u9fff]{4,}", line[span.start : span.end])
+    ][:300]
+    assert len(chosen) == 300
+    return [pair[0] for pair in chosen], [pair[1] for pair in chosen]
+
+
+def read_as(data: bytes, name: str = "text") -> str | Document | UnreadableSourceError:
+    (found,) = documents_of(io.BytesIO(data), Origin("a.txt", "text"))
+    return found.text if isinstance(found, Document) and name == "text" else found
+
+
+def test_three_hundred_sentences_read_the_same_in_every_encoding(
+    real_sentences: tuple[list[str], list[str]],
+) -> None:
+    simplified, traditional = real_sentences
+    for texts, encodings in (
+        (simplified, ("utf-8", "utf-8-sig", "utf-16", "utf-32", "gbk", "gb18030")),
+        (traditional, ("utf-8", "utf-16", "gb18030", "big5", "big5hkscs")),
+    ):
+        for text in texts:
+            expected = read_as(text.encode())
+            for encoding in encodings:
+                try:
+                    data = text.encode(encoding)
+                except UnicodeEncodeError:  # not every character is in GBK, or in Big5
+                    continue
+                assert read_as(data) == expected, (encoding, text)
+            for mark, encoding in (("\ufeff", "utf-16-be"), ("\ufeff", "utf-16-le")):
+                assert read_as((mark + text).encode(encoding)) == expected
+
+
+def test_a_sentence_that_breaks_off_within_a_character_is_named_not_mended(
+    real_sentences: tuple[list[str], list[str]],
+) -> None:
+    simplified, _ = real_sentences
+    for text in simplified[:100]:
+        cut = text.rstrip(
+            "。！？”」）*|`-. abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        )
+        found = read_as(cut.encode()[:-1], "any")
+        assert isinstance(found, UnreadableSourceError), cut
+        assert found.trouble == "encoding"
+        assert "breaks off within a character" in found.reason
+
+
+def test_mojibake_within_a_healthy_sentence_is_repaired_and_no_character_replaced(
+    real_sentences: tuple[list[str], list[str]],
+) -> None:
+    simplified, _ = real_sentences
+    for text in simplified[:100]:
+        run = next(re.finditer("[\u4e00-\u9fff]{4,}", text))
+        broken = run[0].encode().decode("latin-1")
+        mixed = text[: run.start()] + broken + text[run.end() :]
+        found = read_as(mixed.encode())
+        assert found == read_as(text.encode())
+        assert "\ufffd" not in str(found)
+
+
 @pytest.mark.parametrize(
-    ("name", "encoding"),
+    ("data", "served", "encoding"),
     [
-        ("cmrc_trial", "utf-8"),
-        ("cmrc_trial", "gb18030"),
-        ("drcd_dev", "utf-8"),
-        ("drcd_dev", "gb18030"),
-        ("drcd_dev", "big5hkscs"),
+        (SIMPLIFIED.encode("gb18030"), "gb2312", "gb18030"),
+        (TRADITIONAL.encode("big5"), "Big5", "big5hkscs"),
+        (SIMPLIFIED.encode(), "gbk", "utf-8"),
+        (SIMPLIFIED.encode("gb18030"), "iso-8859-1", "gb18030"),
+        (SIMPLIFIED.encode("gb18030"), "utf-8", "gb18030"),
+        ("caf\xe9 au lait".encode("latin-1"), "iso-8859-1", "iso8859-1"),
+        ("привет, мир".encode("koi8-r"), "koi8-r", "koi8-r"),
+        ("\ufeff一".encode("utf-16-le"), "gbk", "utf-16-le"),
     ],
 )
-def test_snippets_of_real_text_are_told_apart(name: str, encoding: str) -> None:
-    path = DATA / name / "paragraphs.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    texts = [json.loads(line)["text"].replace("\n", "") for line in lines]
-    draw = random.Random(63)  # the number of the case in the list of reliability cases
-    for size, least in ((8, 0.97), (15, 0.99), (60, 1.0), (1000, 1.0)):
-        right = total = 0
-        for _ in range(400):
-            text = draw.choice(texts) if size < 1000 else "".join(draw.sample(texts, 6))
-            start = draw.randrange(max(1, len(text) - size))
-            snippet = text[start : start + size]
-            try:
-                data = snippet.encode(encoding)
-            except UnicodeEncodeError:  # a simplified word in a traditional text
-                continue
-            total += 1
-            with suppress(UnreadableSourceError):
-                right += decode(data).text == snippet
-        assert total > 100
-        assert right / total >= least, f"{right} of {total} at {size} characters"
+def test_what_a_server_says_is_believed_last(data: bytes, served: str, encoding: str) -> None:
+    assert decode(data, served=served).encoding == encoding
+
+
+@pytest.mark.parametrize(
+    "declared", ["undefined", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7"]
+)
+def test_what_python_alone_calls_an_encoding_is_none(declared: str) -> None:
+    data = b"\\ud800 +AGE- xn--a \\x41"
+    for found in (decode(data, declared=declared), decode(data, served=declared)):
+        assert (found.encoding, found.text.encode()) == ("utf-8", data)
+
+
+def test_a_page_says_better_than_its_server_what_it_is_written_in() -> None:
+    page = "<meta charset=big5><p>一乙</p>".encode("big5")
+    (found,) = documents_of(io.BytesIO(page), Origin("a", "html", charset="gbk"))
+    assert isinstance(found, Document)
+    assert (found.text, found.metadata["encoding"]) == ("一乙", "big5hkscs")
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from([None, "text", "markdown", "html", "jsonl"]))
+def test_any_bytes_are_documents_or_errors(data: bytes, kind: Kind | None) -> None:
+    for found in documents_of(io.BytesIO(data), Origin("a", kind)):
+        assert isinstance(found, Document | UnreadableSourceError)

@@ -30,7 +30,7 @@ from bot.channels.jobs import ChannelJobRow
 from bot.channels.testing import Call, FakePlatform, changed_at, configured
 from bot.errors import SignatureError
 from bot.runtime import Runtime
-from bot.sessions import FeedbackRow, TurnRow
+from bot.session_rows import FeedbackRow, TurnRow
 from bot.testing import CAT_QUESTION, Server, client_of
 from bot.wire import Json
 from corpus.words import Segmenter

@@ -76,7 +76,6 @@ def test_a_heading_that_documents_share_names_nothing() -> None:
 
 def test_what_was_saved_is_loaded(gazetteer: Gazetteer, tmp_path: Path) -> None:
     gazetteer.save(tmp_path / "names.json")
-    assert Gazetteer.load(tmp_path / "names.json").entries == gazetteer.entries
-    (tmp_path / "names.json").write_text("[1]", encoding="utf-8")
+    assert Gazetteer.load((tmp_path / "names.json").read_bytes()).entries == gazetteer.entries
     with pytest.raises((ValueError, TypeError)):
-        Gazetteer.load(tmp_path / "names.json")
+        Gazetteer.load(b"[1]")

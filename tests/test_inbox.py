@@ -3,7 +3,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -19,16 +18,6 @@ from index.database import Database
 inbox = Inbox(Database(sys.argv[1]))
 print(sum(inbox.first("slack", f"event{number}") for number in range(50)))
 """
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/wenqu.db"
-
-
-@pytest.fixture
-def database(url: str) -> Database:
-    return Database(url)
 
 
 def test_an_event_is_new_once_in_its_channel(database: Database) -> None:
@@ -51,9 +40,11 @@ def test_of_many_threads_with_one_event_one_gets_it(database: Database) -> None:
 
 
 @pytest.mark.slow
-def test_of_several_processes_with_one_event_one_gets_it(url: str) -> None:
+def test_of_several_processes_with_one_event_one_gets_it(database_url: str) -> None:
     runs = [
-        subprocess.Popen([sys.executable, "-c", TAKE, url], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", TAKE, database_url], stdout=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
     taken = [int(run.communicate(timeout=60)[0]) for run in runs]

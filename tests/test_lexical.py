@@ -81,3 +81,13 @@ def test_the_best_are_ordered_by_score_then_row_and_zero_is_no_result() -> None:
 def test_a_hash_is_the_same_in_every_process() -> None:
     # printf '容器' | b2sum -l 64, read as a little-endian number
     assert term_hash("容器") == int.from_bytes(bytes.fromhex("2b1bc231bf5a33bc"), "little")
+
+
+@pytest.mark.parametrize("size", [0, 63, 64, 65, 5000])
+@pytest.mark.parametrize("k", [0, 1, 50, 78, 79, 5001])
+def test_the_best_of_many_are_those_that_sorting_all_would_give(size: int, k: int) -> None:
+    chance = np.random.default_rng(size + k)
+    steps = chance.integers(0, 30, size)  # many are equal, and a third has none
+    scores = np.where(steps < 10, 0, steps).astype(np.float32)
+    ranked = sorted(np.flatnonzero(scores), key=lambda row: (-scores[row], row))
+    assert best(scores, k).tolist() == ranked[:k]

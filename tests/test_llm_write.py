@@ -34,6 +34,8 @@ class Says:
         for part in self.parts:
             yield part
 
+    is_resting = False
+
     async def close(self) -> None:
         """There is nothing to close."""
 

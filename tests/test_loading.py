@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from bot.api.state import Workers
+from bot.api.state import State
+from bot.api.workers import Workers
 from bot.app import create_app
+from bot.commands.announce import announce
 from bot.runtime import Runtime
 from bot.settings import Settings
 from bot.testing import CAT_QUESTION, ask, client_of, problem_in
@@ -39,7 +41,7 @@ def test_while_the_model_loads_the_process_is_up_and_not_ready(runtime: Runtime)
         loaded.wait(30)
         assert client.get("/readyz").json() == {
             "status": "ready",
-            "checks": {"start": "ok", "index": "ok"},
+            "checks": {"start": "ok", "database": "ok", "index": "ok"},
         }
         ask(client, CAT_QUESTION)
 
@@ -109,14 +111,47 @@ def test_an_index_made_with_another_model_is_refused_with_both_names(
         assert "'char:'" in problem_in(response, 503, "model_mismatch")["detail_en"]
 
 
-def test_a_damaged_index_is_told_and_never_answers(runtime: Runtime, segmenter: Segmenter) -> None:
+def test_a_damaged_index_is_told_and_never_answers_until_it_has_repaired_itself(
+    runtime: Runtime, segmenter: Segmenter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = runtime.bot().ask(CAT_QUESTION).text
     (path,) = runtime.settings.indexes.glob("default/g-*/dense.faiss")
     path.write_bytes(path.read_bytes()[:-1])
-    other = Runtime(runtime.settings, runtime.database, CharEmbedder(""), segmenter)
-    with client_of(other) as client:
-        assert client.get("/readyz").status_code == 503
-        said = problem_in(client.get("/api/search?q=阿花"), 503, "index_damaged")
-        assert "dense.faiss" in said["detail"]
+    go_on = threading.Event()
+
+    class Slow(CharEmbedder):
+        def encode_passages(self, texts: Sequence[str]) -> Vectors:
+            go_on.wait(30)
+            return super().encode_passages(texts)
+
+    other = Runtime(runtime.settings, runtime.database, Slow(""), segmenter)
+    loaded, announced = threading.Event(), list[int]()
+
+    def tell(state: State) -> None:
+        announced.append(announce(state, "http://127.0.0.1:1"))
+        loaded.set()
+
+    app = create_app(other.settings, open_runtime=lambda _settings: other, on_loaded=tell)
+    with TestClient(app) as client:
+        assert loaded.wait(30)
+        told = client.get("/readyz")
+        assert (told.status_code, told.json()["checks"]["index"]) == (503, "index_damaged")
+        for response in (
+            client.get("/api/search?q=阿花"),
+            client.post("/api/chat", json={"question": CAT_QUESTION}),
+        ):
+            said = problem_in(response, 503, "index_damaged")
+            assert "dense.faiss" in said["detail"]
+            assert "正在自动修复" in said["detail"]
+            assert response.headers["retry-after"] == "10"
+        go_on.set()
+        until = time.monotonic() + 30
+        while client.get("/readyz").status_code != 200 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert ask(client, CAT_QUESTION)["answer"] == before
+    assert announced == [0]
+    out = capsys.readouterr().out
+    assert out == "问渠已启动：http://127.0.0.1:1，索引正在修复，好了就能提问。\n"
 
 
 def test_more_questions_than_may_wait_are_turned_away_at_once(

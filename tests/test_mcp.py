@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from bot.answer import Answer
 from bot.api.metrics import Metrics
 from bot.api.schema import ChatReply, SearchReply
-from bot.api.state import State, Workers
+from bot.api.state import State
+from bot.api.workers import Workers
 from bot.bot import Bot
 from bot.channels.mcp import QUOTED, DocumentPage, server_of
 from bot.channels.mcp_http import allowed_hosts, allowed_origins

@@ -208,6 +208,9 @@ def test_an_answer_is_cut_between_sentences_and_keeps_the_sources_of_what_is_lef
 
 def test_nothing_is_stored(runtime: Runtime, segmenter: Segmenter) -> None:
     class Untouched:
+        def owned_by(self, _owner: str | None) -> "Untouched":
+            return self
+
         def purge(self, _unused_since: datetime) -> int:
             return 0
 
@@ -268,7 +271,9 @@ def test_the_client_raises_its_own_error_for_a_wrong_request(url: str) -> None:
 def test_links_lead_to_the_public_address_where_it_is_known(
     runtime: Runtime, segmenter: Segmenter
 ) -> None:
-    settings = runtime.settings.model_copy(update={"public_url": "https://docs.example/wenqu/"})
+    settings = runtime.settings.model_copy(
+        update={"public_url": "https://docs.example/wenqu/", "open_access": True}
+    )
     public = Runtime(settings, runtime.database, CharEmbedder(""), segmenter)
     with client_of(public) as client:
         found = client.post("/v1/chat/completions", json=BODY).json()

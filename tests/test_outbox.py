@@ -49,11 +49,6 @@ def endpoint(*events: str, url: str = "https://crm.example/in") -> Endpoint:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/wenqu.db")
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

@@ -1,5 +1,4 @@
 import io
-import sys
 
 import pytest
 from reportlab.pdfbase import pdfmetrics
@@ -7,10 +6,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 
 from corpus.errors import UnreadableSourceError
-from corpus.readers import sandbox
 from corpus.readers.pdf import read_pdf
-from corpus.readers.worker import RefusedError
-from corpus.readers.worker import read_pdf as parse_pdf
 
 SENTENCE = (
     "容器技术从一九七九年的文件系统隔离开始，经过四十年的发展，成为云计算的基础设施，推动了云原生。"
@@ -59,13 +55,6 @@ def test_a_pdf_gives_paragraphs_under_the_headings_of_its_outline() -> None:
     assert len(content.metadata["created"]) == len("2020-10-13")
 
 
-def test_the_worker_reads_what_the_reader_shows() -> None:
-    parsed = parse_pdf(pdf(title="容器报告"))
-    assert [page.count(SENTENCE[:30]) for page in parsed["pages"]] == [1, 1, 1]
-    assert parsed["contents"][2] == (2, "第 3 节", 2)
-    assert parsed["metadata"]["author"] == "李四"
-
-
 def test_names_that_a_program_made_up_are_no_title_and_no_author() -> None:
     content = read_pdf(pdf(pages=1), "a.pdf")  # reportlab says untitled, by anonymous
     assert content.title == ""
@@ -90,23 +79,6 @@ def test_a_head_on_two_pages_is_no_running_head() -> None:
 def test_a_pdf_that_cannot_be_read_is_named_with_its_reason(
     data: bytes, trouble: str, says: str
 ) -> None:
-    with pytest.raises(RefusedError, match=says):
-        parse_pdf(data)  # in this process: a child's lines are not counted
     with pytest.raises(UnreadableSourceError, match=says) as caught:
         read_pdf(data, "a.pdf")
     assert (caught.value.source, caught.value.trouble) == ("a.pdf", trouble)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold to the limits")
-@pytest.mark.parametrize(
-    ("limits", "says"),
-    [
-        (sandbox.Limits(megabytes=10), "needs more than 10 MB of memory"),
-        (sandbox.Limits(seconds=0), "crashed, or needs more than 0 seconds"),
-        (sandbox.Limits(wall_seconds=0.001), r"takes more than 0\.001 seconds"),
-    ],
-)
-def test_a_parser_that_wants_too_much_is_stopped(limits: sandbox.Limits, says: str) -> None:
-    with pytest.raises(UnreadableSourceError, match=says) as caught:
-        sandbox.parse("pdf", pdf(), "a.pdf", limits=limits)
-    assert caught.value.trouble == "too_large"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 import bot.errors
 import corpus.errors
@@ -13,21 +13,30 @@ import index.errors
 from bot.api.problems import of_status, problem_json
 from bot.errors import (
     AdminKeyError,
+    BadKeyError,
     DeliveryNotFoundError,
     EmbedderError,
     ExtraNotInstalledError,
+    KeyExpiredError,
+    KeyInUrlError,
+    KeyNeededError,
+    KeyNotFoundError,
+    KeyScopeError,
     NoAdminKeyError,
     NotReadyError,
     OverloadedError,
     PlatformError,
     QuestionError,
+    RateLimitError,
     ReplyUrlError,
     ReportError,
     ReusedIdError,
     SessionNotFoundError,
     SettingsError,
+    ShuttingDownError,
     SignatureError,
     TokenError,
+    TurnKeptError,
     TurnNotFoundError,
     UnknownModelError,
     UnsupportedError,
@@ -38,9 +47,11 @@ from index.errors import (
     CollectionNotFoundError,
     CorruptIndexError,
     DocumentNotFoundError,
+    DriverError,
     LibraryBusyError,
     ModelError,
     ModelMismatchError,
+    SchemaError,
 )
 
 KNOWN = [
@@ -49,7 +60,9 @@ KNOWN = [
     QuestionError(code="broken", reason="broken"),
     SettingsError("port", "default", "wrong"),
     SessionNotFoundError("s"),
+    ShuttingDownError(),
     TurnNotFoundError("t"),
+    TurnKeptError("t"),
     ExtraNotInstalledError(library="mcp", extra="mcp"),
     UnknownModelError("gpt-4"),
     *(
@@ -58,6 +71,14 @@ KNOWN = [
     ),
     AdminKeyError(),
     NoAdminKeyError(),
+    KeyNeededError(),
+    BadKeyError(),
+    KeyExpiredError("2026-01-01T00:00:00Z"),
+    KeyScopeError("ingest"),
+    KeyScopeError("admin", is_limited=True),
+    KeyInUrlError(),
+    KeyNotFoundError("k"),
+    RateLimitError(3),
     ReportError("results.json", "format: Input should be 1"),
     EmbedderError("https://evil.example"),
     TokenError(),
@@ -73,8 +94,11 @@ KNOWN = [
     ModelMismatchError("A", "B"),
     CorruptIndexError(Path("g"), "bad"),
     LibraryBusyError("a", "process 5"),
+    DriverError("mysql", "none"),
+    SchemaError("0009", "0001"),
     DocumentNotFoundError("d"),
     CollectionNotFoundError("c"),
+    DataError("SELECT 'secret question'", {}, Exception("secret")),
     OperationalError("SELECT 'secret question'", {}, Exception("secret")),
     TimeoutError(),
     OSError(errno.ENOSPC, "No space left on device", "/secret/path"),
@@ -117,7 +141,7 @@ def test_a_code_belongs_to_one_kind_of_problem_and_is_documented() -> None:
     text = (Path(__file__).parents[1] / "docs" / "http.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ([0-9]{3}) \|", text, re.MULTILINE))
     made: list[Problem] = [problem_of(error) for error in KNOWN]
-    made += [of_status(status) for status in (400, 403, 404, 405, 413, 415)]
+    made += [of_status(status) for status in (400, 403, 408, 404, 405, 413, 415)]
     made += [INTERNAL, Problem("invalid_request", 422, "", "", "")]
     assert {problem.code: str(problem.status) for problem in made} == rows
 

@@ -8,14 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
 from corpus.read import read, read_bytes, read_stdin, safe_name
+from corpus.readers.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One child for all tests: starting it takes a fifth of a second."""
+    with Sandbox() as made:
+        yield made
 
 
 def document(found: Iterator[Document | UnreadableSourceError]) -> Document:
@@ -62,25 +68,32 @@ def test_a_file_becomes_a_document_with_a_name_and_an_id_of_its_own(tmp_path: Pa
         ("a.html", "<p>概念&aring;&frac14;&euro;始", "概念开始"),
     ],
 )
-def test_content_says_what_the_name_leaves_open(name: str, text: str, read_as: str) -> None:
-    assert document(read_bytes(text.encode(), name)).text == read_as
+def test_content_says_what_the_name_leaves_open(
+    name: str, text: str, read_as: str, sandbox: Sandbox
+) -> None:
+    assert document(read_bytes(text.encode(), name, sandbox=sandbox)).text == read_as
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "gbk"])
-def test_the_encoding_of_a_file_makes_no_difference_to_its_text(encoding: str) -> None:
+def test_the_encoding_of_a_file_makes_no_difference_to_its_text(
+    encoding: str, sandbox: Sandbox
+) -> None:
     text = "容器技术的历史，从隔离开始。\n\n然后有了镜像与编排。"
-    found = document(read_bytes(text.encode(encoding), "a.txt"))
+    found = document(read_bytes(text.encode(encoding), "a.txt", sandbox=sandbox))
     assert found.text == text
     assert found.metadata.get("encoding") == {"utf-16": "utf-16-le", "gbk": "gb18030"}.get(
         encoding, encoding if encoding == "gb18030" else None
     )
 
 
-def test_a_page_is_read_in_the_charset_that_it_declares() -> None:
+def test_a_page_is_read_in_the_charset_that_it_declares(sandbox: Sandbox) -> None:
     page = "<meta charset=big5><p>一乙</p>".encode("big5")
-    assert document(read_bytes(page, "a.html")).text == "一乙"
+    assert document(read_bytes(page, "a.html", sandbox=sandbox)).text == "一乙"
     assert (
-        document(read_bytes("<p>一乙</p>".encode("big5"), "a.html", encoding="big5")).text == "一乙"
+        document(
+            read_bytes("<p>一乙</p>".encode("big5"), "a.html", encoding="big5", sandbox=sandbox)
+        ).text
+        == "一乙"
     )
 
 
@@ -103,9 +116,9 @@ def test_a_page_is_read_in_the_charset_that_it_declares() -> None:
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_reason(
-    name: str, data: bytes, trouble: str, says: str
+    name: str, data: bytes, trouble: str, says: str, sandbox: Sandbox
 ) -> None:
-    found = error(read_bytes(data, name))
+    found = error(read_bytes(data, name, sandbox=sandbox))
     assert (found.source, found.trouble) == (name, trouble)
     with pytest.raises(UnreadableSourceError, match=says):
         raise found
@@ -173,8 +186,10 @@ def test_a_folder_without_permission_is_named_and_the_others_are_read(tmp_path: 
     script = """
         import os, sys
         from pathlib import Path
-        import corpus.readers.text
-        from corpus.read import read
+        from corpus.read import read, read_bytes
+        from corpus.readers.sandbox import Sandbox
+        sandbox = Sandbox()
+        list(read_bytes(b"x", "x.txt", sandbox=sandbox))  # nobody may not run this Python
         base = Path(sys.argv[1])
         os.chdir(base)
         if os.getuid() == 0:  # root reads everything: become nobody
@@ -183,8 +198,11 @@ def test_a_folder_without_permission_is_named_and_the_others_are_read(tmp_path: 
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-        for found in [*read(".", base=base), *read("shut/a.txt", base=base)]:
-            print(found.source, getattr(found, "trouble", "read"))
+        for target in (".", "shut/a.txt"):
+            for found in read(target, base=base, sandbox=sandbox):
+                print(found.source, getattr(found, "trouble", "read"))
+        sys.stdout.flush()
+        os._exit(0)  # nobody may not end the child either, but it ends with us
     """
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), tmp_path],
@@ -269,19 +287,16 @@ def test_a_line_of_json_is_a_document(tmp_path: Path) -> None:
         ("a\ud842.txt", "a.txt"),
     ],
 )
-def test_a_name_from_outside_is_reduced_to_a_plain_one(name: str, safe: str) -> None:
+def test_a_name_from_outside_is_reduced_to_a_plain_one(
+    name: str, safe: str, sandbox: Sandbox
+) -> None:
     assert safe_name(name) == safe
-    assert document(read_bytes("文".encode(), name)).source == safe
+    assert document(read_bytes("文".encode(), name, sandbox=sandbox)).source == safe
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.binary(max_size=300), st.sampled_from(["a.txt", "a.md", "a.html", "a.jsonl", "a"]))
-def test_any_bytes_are_documents_or_errors(data: bytes, name: str) -> None:
-    for found in read_bytes(data, name):
-        assert isinstance(found, Document | UnreadableSourceError)
-
-
-def test_ids_do_not_depend_on_how_a_system_spells_a_name() -> None:
+def test_ids_do_not_depend_on_how_a_system_spells_a_name(sandbox: Sandbox) -> None:
     composed, decomposed = "caf\u00e9.txt", "cafe\u0301.txt"
-    first, second = (document(read_bytes(b"x", name)) for name in (composed, decomposed))
+    first, second = (
+        document(read_bytes(b"x", name, sandbox=sandbox)) for name in (composed, decomposed)
+    )
     assert first.id == second.id

@@ -1,6 +1,7 @@
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -14,14 +15,15 @@ from corpus.document import Document, Passage
 from index.database import Database
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/wenqu.db")
-
-
-@pytest.fixture(params=["database", "memory"])
-def conversations(request: pytest.FixtureRequest, database: Database) -> Conversations:
-    return SessionStore(database) if request.param == "database" else UnstoredConversations()
+@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+def conversations(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str]
+) -> Iterator[Conversations]:
+    if request.param == "memory":
+        yield UnstoredConversations()
+        return
+    with closing(Database(new_database(request.param))) as database:
+        yield SessionStore(database)
 
 
 def chat(question: str) -> Turn:
@@ -151,11 +153,11 @@ def test_in_memory_the_session_not_used_for_longest_makes_room() -> None:
     assert [conversations.get(name).id for name in (first, third)] == [first, third]
 
 
-def test_another_process_goes_on_with_a_conversation(tmp_path: Path, database: Database) -> None:
+def test_another_process_goes_on_with_a_conversation(database: Database, database_url: str) -> None:
     session_id = SessionStore(database).start("a")
     SessionStore(database).add(session_id, chat("问"), turn_id=new_id())
-    other = SessionStore(Database(f"sqlite:///{tmp_path}/wenqu.db"))
-    assert other.turns(session_id, "a") == (chat("问"),)
+    with closing(Database(database_url)) as other:
+        assert SessionStore(other).turns(session_id, "a") == (chat("问"),)
 
 
 def test_a_damaged_turn_is_left_out_and_the_conversation_goes_on(
@@ -211,3 +213,6 @@ def test_many_threads_write_and_nothing_is_lost(database: Database) -> None:
         thread.join()
     asked = {kept.turn.question for kept in store.get(session_id).turns}
     assert asked == {f"{name}-{number}" for name in range(8) for number in range(10)}
+    with database.read() as session:
+        positions = session.scalars(text("SELECT position FROM turns ORDER BY position")).all()
+    assert positions == list(range(1, 81))

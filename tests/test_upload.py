@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,14 @@ from bot.api.schema import (
     DocumentReply,
     IngestReply,
 )
-from bot.testing import CAT_TEXT, ask, problem_in
+from bot.commands import ingest
+from bot.runtime import Runtime
+from bot.settings import Settings
+from bot.testing import CAT_TEXT, ask, client_of, problem_in
+from bot.testing_pages import Page, Site
+from corpus.words import Segmenter
+from index.database import Database
+from index.testing import CharEmbedder
 
 
 def upload(client: TestClient, *files: tuple[str, bytes]) -> Response:
@@ -93,28 +101,6 @@ def test_a_page_of_another_site_cannot_upload(client: TestClient) -> None:
     assert own.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../x.md",
-        "/etc/passwd.md",
-        "..\\..\\x.md",
-        "%2e%2e/x.md",
-        "文" * 300 + ".md",
-    ],
-)
-def test_a_file_name_is_only_a_name(client: TestClient, tmp_path: Path, name: str) -> None:
-    before = sorted(path.name for path in tmp_path.parent.iterdir())
-    report = upload(client, (name, "鸟。".encode())).json()
-    (document_id,) = report["added"]
-    assert "/" not in document_id
-    assert "\\" not in document_id
-    assert "\0" not in document_id
-    assert len(document_id) <= 200
-    assert sorted(path.name for path in tmp_path.parent.iterdir()) == before
-    assert client.delete(f"/api/documents/{quote(document_id)}").status_code == 200
-
-
 def test_documents_are_listed_and_read_whole(client: TestClient) -> None:
     listed = client.get("/api/documents").json()
     DocumentList.model_validate(listed)
@@ -124,3 +110,168 @@ def test_documents_are_listed_and_read_whole(client: TestClient) -> None:
     DocumentReply.model_validate(read)
     assert read["text"] == CAT_TEXT
     assert {k: read[k] for k in item} == item
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as made:
+        yield made
+
+
+@pytest.fixture
+def fetching(tmp_path: Path, segmenter: Segmenter, site: Site) -> Iterator[TestClient]:
+    """A service that may read pages of `site`, which is on this machine."""
+    settings = Settings(
+        data=tmp_path / "var",
+        max_upload_bytes=100_000,
+        fetch_hosts=("127.0.0.1",),
+        fetch_ports=(site.port,),
+    )
+    made = Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
+    with client_of(made) as client:
+        yield client
+
+
+def page(text: str) -> Page:
+    html = f"<title>狗手册</title><h1>狗手册</h1><p>{text}</p><script>x</script>"
+    return Page(html.encode(), headers={"content-type": "text/html"})
+
+
+def test_a_page_is_fetched_answers_and_is_replaced_by_its_next_version(
+    fetching: TestClient, site: Site
+) -> None:
+    site.pages = {
+        "/狗": page("阿黄在院子里睡觉。"),
+        "/old": Page(status=301, headers={"location": "/%E7%8B%97"}),
+    }
+    site.pages[quote("/狗")] = site.pages.pop("/狗")
+    first = fetching.post("/api/documents", json={"url": site.url("/old")})
+    assert first.status_code == 200, first.text
+    IngestReply.model_validate(first.json())
+    (citation,) = ask(fetching, "阿黄在哪里睡觉？")["citations"]
+    assert (citation["quote"], citation["title"]) == ("阿黄在院子里睡觉。", "狗手册")
+    assert citation["source_url"] == site.url("/%E7%8B%97")
+    site.pages[quote("/狗")] = page("阿黄在河边睡觉。")
+    second = fetching.post("/api/documents", json={"url": site.url("/狗") + "#x"}).json()
+    assert (second["replaced"], second["added"]) == (first.json()["added"], [])
+    assert "河边" in ask(fetching, "阿黄在哪里睡觉？")["answer"]
+    listed = fetching.get("/api/documents").json()["documents"]
+    assert [item["source_url"] for item in listed] == [site.url("/%E7%8B%97")]
+
+
+def test_a_page_goes_into_the_collection_that_is_named(fetching: TestClient, site: Site) -> None:
+    site.pages = {"/a": page("鸟。")}
+    url = site.url("/a")
+    assert fetching.post("/api/documents", json={"url": url, "collection": "b"}).status_code == 200
+    assert fetching.get("/api/documents").json()["documents"] == []
+    assert len(fetching.get("/api/documents?collection=b").json()["documents"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "says"),
+    [
+        ("/none", "refused", "没有给出内容"),
+        ("/picture", "unsupported", "不支持这种文件"),
+        ("/large", "too_large", "太大"),
+        ("/empty", "empty", "没有文字"),
+        ("file:///etc/passwd", "address", "http:// 或 https://"),
+        ("http://127.0.0.1:1/", "closed", "fetch_ports"),
+        ("http://10.0.0.1:{port}/", "closed", "fetch_hosts"),
+        ("http://user:secret@127.0.0.1/", "address", "不带用户名和密码"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_in_both_languages(
+    fetching: TestClient, site: Site, path: str, reason: str, says: str
+) -> None:
+    site.pages = {
+        "/picture": Page(b"x", headers={"content-type": "image/png"}),
+        "/large": Page(b"x" * 100_001),
+        "/empty": Page(b"<p> ", headers={"content-type": "text/html"}),
+    }
+    url = site.url(path) if path.startswith("/") else path.format(port=site.port)
+    said = problem_in(fetching.post("/api/documents", json={"url": url}), 422, "unreadable")
+    (bad,) = said["unreadable"]
+    assert (bad["reason"], "secret" in str(said)) == (reason, False)
+    assert says in bad["detail"]
+    assert bad["detail_en"].startswith("cannot read ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"url": ""}, {"url": 5}, {"url": "https://a.example/", "text": "x"}, {"url": "x" * 2001}, []],
+)
+def test_an_address_is_asked_for_as_the_documentation_says(
+    fetching: TestClient, body: object
+) -> None:
+    problem_in(fetching.post("/api/documents", json=body), 422, "invalid_request")
+
+
+def test_the_command_fetches_too(
+    tmp_path: Path, segmenter: Segmenter, site: Site, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("WENQU_FETCH_HOSTS", "127.0.0.0/8, wiki.example")
+    monkeypatch.setenv("WENQU_FETCH_PORTS", str(site.port))
+    site.pages = {"/a": page("阿黄在院子里睡觉。")}
+
+    def opened(settings: Settings, **_: object) -> Runtime:
+        return Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
+
+    data = ["--data", str(tmp_path / "var")]
+    assert ingest.run([site.url("/a"), *data], opened) == 0
+    assert capsys.readouterr().out.startswith("新增 1 份")
+    assert ingest.run([site.url("/a"), site.url("/b"), "gopher://a/", *data], opened) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("新增 0 份，更新 0 份，未变 1 份")
+    assert f"读不了 {site.url('/b')}：这个网址没有给出内容" in said.err
+    assert "HTTP 404" in said.err
+    assert "读不了 gopher://a/：网址不对" in said.err
+
+
+HOSTILE_NAMES = [
+    "../../x.md", "/etc/passwd.md", "..\\..\\x.md", "%2e%2e/x.md", "..%2fx.md", "a\0b.md",
+    "文" * 300 + ".md", "CON.md", "nul.txt", "COM1.md", "a/../../b.md", "....//x.md", "~/.ssh/x.md",
+    "C:\\x.md", ".md", "..md", "x.md:stream", "|x.md", "-rf.md", "\u202edm.x.md", "$(id).md",
+    "\\\\host\\share\\x.md", "x.md/", "\n.md",
+]  # fmt: skip
+
+
+def test_a_name_from_outside_makes_no_file_and_no_other_id(
+    client: TestClient, tmp_path: Path
+) -> None:
+    def everything() -> set[Path]:
+        return {path for path in tmp_path.parent.rglob("*") if "wenqu.db" not in path.name}
+
+    before = everything()
+    files = [(name, f"鸟{number}。".encode()) for number, name in enumerate(HOSTILE_NAMES)]
+    report = upload(client, *files).json()
+    assert len(report["added"]) > 10  # those that come to the same name are one
+    for document_id in report["added"]:
+        assert not set("/\\\0:|\n$") & set(document_id)
+        assert len(document_id.encode()) <= 255
+        assert client.delete(f"/api/documents/{quote(document_id)}").status_code == 200
+    inside = tmp_path / "var" / "index" / "default"
+    assert all(path.is_relative_to(inside) for path in everything() - before)
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_NAMES, "../" * 9 + "etc/passwd"])
+def test_an_id_from_outside_leads_to_no_file(shared_client: TestClient, name: str) -> None:
+    for path in (quote(name, safe=""), quote(name), quote(quote(name, safe=""), safe="")):
+        for where in ("api/documents", "documents", "static", "widget"):
+            found = shared_client.get(f"/{where}/{path}")
+            assert found.status_code in {400, 404, 405}, (where, path, found.status_code)
+            assert "root:" not in found.text
+        assert shared_client.delete(f"/api/documents/{path}").status_code in {400, 404}
+    wanted = quote(name, safe="")
+    problem_in(shared_client.get(f"/api/documents?collection={wanted}"), 422, "invalid_request")
+
+
+@pytest.fixture(scope="module")
+def shared_client(
+    tmp_path_factory: pytest.TempPathFactory, segmenter: Segmenter
+) -> Iterator[TestClient]:
+    """One service for all names: nothing is changed by them."""
+    settings = Settings(data=tmp_path_factory.mktemp("ids"))
+    made = Runtime(settings, Database(settings.database), CharEmbedder(""), segmenter)
+    with client_of(made) as client:
+        yield client

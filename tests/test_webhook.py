@@ -247,8 +247,10 @@ def test_a_question_delivered_again_has_the_same_answer_and_one_turn(runtime: Ru
         assert [response.status_code for response in responses] == [200] * 5
         assert len({response.content for response in responses}) == 1
         reply = said(responses[0])["data"]["reply"]
-        session = client.get(f"/api/sessions/{reply['session_id']}").json()
-    assert [turn["turn_id"] for turn in session["turns"]] == [reply["turn_id"]]
+        kept = runtime.conversations.get(reply["session_id"])
+        # the channel's, and nobody else's
+        assert client.get(f"/api/sessions/{kept.id}").status_code == 404
+    assert [turn.id for turn in kept.turns] == [reply["turn_id"]]
 
 
 def test_another_question_under_the_same_id_is_refused(runtime: Runtime) -> None:
@@ -332,7 +334,7 @@ def test_who_does_not_wait_is_told_that_it_came_and_may_ask_again(runtime: Runti
 def test_an_answer_that_was_deleted_is_not_told_again(runtime: Runtime) -> None:
     with client_of(runtime) as client:
         session_id = said(ask(client, body_of()))["data"]["reply"]["session_id"]
-        assert client.delete(f"/api/sessions/{session_id}").status_code == 204
+        runtime.conversations.delete(session_id)
         problem_in(ask(client, body_of()), 404, "session_not_found")
 
 

@@ -26,7 +26,7 @@ from bot.channels.wecom import PATH, asked_in, contents
 from bot.channels.wecom_seal import Seal
 from bot.errors import SignatureError
 from bot.runtime import Runtime
-from bot.sessions import FeedbackRow
+from bot.session_rows import FeedbackRow
 from bot.testing import CAT_QUESTION, CAT_TEXT, cat_document, client_of
 from bot.wire import Json
 from corpus.words import Segmenter

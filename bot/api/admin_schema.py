@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.api.schema import SessionReply
+
 
 class _Response(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -99,3 +101,29 @@ class ReportReply(_Response):
 
     about: About
     groups: list[Group]
+
+
+class GivenVote(_Response):
+    """What somebody thought of an answer, in a chat tool."""
+
+    turn_id: str
+    vote: Literal["up", "down"]
+    comment: str
+    given_at: str
+
+
+class HeldReply(_Response):
+    """All that is kept of one person; `waiting` are questions that are not answered yet."""
+
+    whose: str
+    sessions: list[SessionReply]
+    votes: list[GivenVote]
+    waiting: list[str]
+
+
+class ErasedReply(_Response):
+    """How much was deleted."""
+
+    sessions: int
+    turns: int
+    votes: int

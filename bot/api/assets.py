@@ -24,6 +24,9 @@ PAGE_POLICY = (
 )
 """For a page whose scripts build it from data and never from HTML; add who may frame it."""
 
+ELSEWHERE = {"cross-origin-resource-policy": "cross-origin"}
+"""For the little that other sites load: the widget's loader and its frame."""
+
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 _SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 _ONE_YEAR = "public, max-age=31536000, immutable"
@@ -64,11 +67,13 @@ async def asset_of_version(version: str, name: str, request: Request) -> Respons
 @router.get("/widget.js")
 async def widget(request: Request) -> Response:
     """Return the loader, which sites name without a version: browsers ask again each hour."""
-    return _sent(request, "widget.js", "public, max-age=3600")
+    response = _sent(request, "widget.js", "public, max-age=3600")
+    response.headers.update(ELSEWHERE)
+    return response
 
 
-def page(name: str, policy: str) -> Response:
-    """Return a page of ours, with a `content-security-policy`.
+def page(name: str, policy: str, *, embeds: bool = False) -> Response:
+    """Return a page of ours, with a `content-security-policy`; `embeds` lets other sites show it.
 
     The chat page and the widget's frame have the conversation in common: it is put in here.
 
@@ -77,7 +82,7 @@ def page(name: str, policy: str) -> Response:
     html = _read(name).replace("<!-- conversation -->\n", _read("conversation.html"))
     html = html.replace('"/assets/', f'"/assets/{assets_version()}/')
     headers = {"content-security-policy": policy, "cache-control": _ASK_AGAIN}
-    return HTMLResponse(html, headers=headers)
+    return HTMLResponse(html, headers={**headers, **(ELSEWHERE if embeds else {})})
 
 
 def _sent(request: Request, name: str, kept: str) -> Response:

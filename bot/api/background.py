@@ -29,6 +29,11 @@ class Background:
         self._group: TaskGroup | None = None
         self._running = 0
 
+    @property
+    def running(self) -> int:
+        """How many tasks there are."""
+        return self._running
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Take work for the time of this block; at its end wait a while, then cancel the rest."""

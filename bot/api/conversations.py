@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from bot.api.schema import FeedbackRequest, SessionReply, problems
 from bot.api.state import TheRuntime
+from bot.people import cited
 from bot.wire import conversation_json
 
 router = APIRouter(tags=["会话"])
@@ -18,12 +19,7 @@ router = APIRouter(tags=["会话"])
 def read(session_id: str, runtime: TheRuntime) -> Response:
     """Return a conversation, oldest turn first."""
     found = runtime.conversations.get(session_id)
-    cited = {
-        citation.passage.document_id
-        for kept in found.turns
-        for citation in kept.turn.answer.citations
-    }
-    reply = conversation_json(found, runtime.sources(found.collection, cited))
+    reply = conversation_json(found, runtime.sources(found.collection, cited(found)))
     return JSONResponse(reply, headers={"cache-control": "no-store"})
 
 

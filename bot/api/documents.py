@@ -1,17 +1,17 @@
 """`/api/documents…`: list, read, upload, delete."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
+from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
-from bot.api.door import check_change
 from bot.api.problems import invalid, of_status, problem_json, problem_response
 from bot.api.schema import (
+    AddressRequest,
     Collection,
     DeleteReply,
     DocumentList,
@@ -20,13 +20,16 @@ from bot.api.schema import (
     TextRequest,
     problems,
 )
-from bot.api.state import TheRuntime
+from bot.api.state import State, TheRuntime, TheState
 from bot.catalogue import open_document
-from bot.intake import Intake, take_in, take_text
+from bot.intake import Intake, take_in, take_page, take_text
 from bot.problems import Problem, problem_of
 from bot.runtime import Runtime
 from bot.wire import Json, document_json, info_json
 from corpus.errors import UnreadableSourceError
+
+if TYPE_CHECKING:
+    from bot.fetch import Page
 
 FILES = 200
 """At most, in one upload."""
@@ -45,13 +48,21 @@ _UPLOAD: dict[str, Any] = {
                     "properties": {
                         "files": {
                             "type": "array",
+                            "minItems": 1,
                             "items": {"type": "string", "format": "binary"},
                         }
                     },
                     "required": ["files"],
                 }
             },
-            "application/json": {"schema": TextRequest.model_json_schema()},
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        TextRequest.model_json_schema(),
+                        AddressRequest.model_json_schema(),
+                    ]
+                }
+            },
         },
     }
 }
@@ -85,11 +96,16 @@ def read(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> Re
 @router.delete(
     "/api/documents/{document_id:path}",
     summary="删除文档",
-    dependencies=[Depends(check_change)],
     responses={200: {"model": DeleteReply}, **problems(401, 403, 404, 422, 503, 507)},
 )
-def delete(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> Response:
+async def delete(
+    document_id: str, state: TheState, runtime: TheRuntime, collection: Chosen = None
+) -> Response:
     """Delete a document. Once this returns, no answer comes from it."""
+    return await state.changes.admit(_delete, runtime, collection, document_id)
+
+
+def _delete(runtime: Runtime, collection: str | None, document_id: str) -> Response:
     report = runtime.library(runtime.known(collection)).delete([document_id])
     return JSONResponse({"deleted": list(report.deleted), "passages": report.passages})
 
@@ -97,7 +113,6 @@ def delete(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> 
 @router.post(
     "/api/documents",
     summary="加入文档",
-    dependencies=[Depends(check_change)],
     openapi_extra=_UPLOAD,
     responses={
         200: {"model": IngestReply},
@@ -105,8 +120,10 @@ def delete(document_id: str, runtime: TheRuntime, collection: Chosen = None) -> 
         **problems(400, 401, 403, 413, 415, 422, 503, 507),
     },
 )
-async def add(request: Request, runtime: TheRuntime, collection: Chosen = None) -> Response:
-    """Add files (multipart) or a text (JSON); what is there already is replaced.
+async def add(
+    request: Request, state: TheState, runtime: TheRuntime, collection: Chosen = None
+) -> Response:
+    """Add files (multipart), a text or an address (JSON); what is there already is replaced.
 
     A file that cannot be read is named with its reason, and the others are added: status 207.
     With nothing readable at all it is 422.
@@ -120,9 +137,9 @@ async def add(request: Request, runtime: TheRuntime, collection: Chosen = None) 
             files = [(part.filename or "", await part.read()) for part in parts]
         if not files:
             return problem_response(_NO_FILE)
-        return await run_in_threadpool(_ingest_files, runtime, collection, files)
+        return await state.changes.admit(_ingest_files, runtime, collection, files)
     if kind == "application/json":
-        return await run_in_threadpool(_ingest_text, runtime, collection, await request.body())
+        return await _add_json(state, runtime, collection, await request.body())
     return problem_response(_WRONG_KIND)
 
 
@@ -136,8 +153,8 @@ _CROSS_SITE = of_status(403)
 _NO_FILE = of_status(400, detail="没有收到文件。", detail_en="There is no file in the form.")
 _WRONG_KIND = of_status(
     415,
-    detail="请用 multipart/form-data 上传文件，或用 JSON 提交 title 和 text。",
-    detail_en="Upload files as multipart/form-data, or send a title and a text as JSON.",
+    detail="请用 multipart/form-data 上传文件，或用 JSON 提交 title 和 text，或 url。",
+    detail_en="Upload files as multipart/form-data, or send a title and a text, or a url, as JSON.",
 )
 
 
@@ -147,17 +164,55 @@ def _ingest_files(
     return _ingest(runtime, collection, take_in(files))
 
 
-def _ingest_text(runtime: Runtime, collection: str | None, body: bytes) -> Response:
+async def _add_json(
+    state: State, runtime: Runtime, collection: str | None, body: bytes
+) -> Response:
     try:
-        given = TextRequest.model_validate_json(body)
+        given = _given(body)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False, include_context=False)
-        if errors[0]["type"] == "json_invalid":
-            return problem_response(
-                of_status(400, detail="请求的内容不是 JSON。", detail_en="The body is not JSON.")
-            )
         return problem_response(invalid([{**e, "loc": ("body", *e["loc"])} for e in errors]))
+    except ValueError:
+        return problem_response(_NO_JSON)
+    if isinstance(given, TextRequest):
+        return await state.changes.admit(_ingest_text, runtime, collection, given)
+    return await _ingest_address(state, runtime, given.collection or collection, given.url)
+
+
+_NO_JSON = of_status(400, detail="请求的内容不是 JSON。", detail_en="The body is not JSON.")
+
+
+def _given(body: bytes) -> TextRequest | AddressRequest:
+    """Read the body as the one of the two that it means to be.
+
+    Raises:
+        ValidationError: It is JSON, and neither.
+        ValueError: It is no JSON.
+    """
+    found = from_json(body)
+    if isinstance(found, dict) and "url" in found:
+        return AddressRequest.model_validate(found)
+    return TextRequest.model_validate(found)
+
+
+def _ingest_text(runtime: Runtime, collection: str | None, given: TextRequest) -> Response:
     return _ingest(runtime, collection, take_text(given.title, given.text, given.source))
+
+
+async def _ingest_address(
+    state: State, runtime: Runtime, collection: str | None, url: str
+) -> Response:
+    from bot.fetch import fetched  # noqa: PLC0415  # a service that fetches nothing needs none
+
+    try:
+        page = await fetched(runtime.settings, url)
+    except UnreadableSourceError as error:
+        return problem_response(_nothing_readable([_unreadable(error)]))
+    return await state.changes.admit(_ingest_page, runtime, collection, page)
+
+
+def _ingest_page(runtime: Runtime, collection: str | None, page: "Page") -> Response:
+    return _ingest(runtime, collection, take_page(page))
 
 
 def _ingest(runtime: Runtime, collection: str | None, intake: Intake) -> Response:
@@ -186,7 +241,7 @@ def _nothing_readable(unreadable: list[Json]) -> Problem:
     return Problem(
         "unreadable",
         422,
-        "读不了上传的文件",
+        "读不了这些内容",
         "；".join(str(each["detail"]).rstrip("。") for each in unreadable) + "。",
         "; ".join(str(each["detail_en"]) for each in unreadable),
         fields={"unreadable": unreadable},

@@ -1,7 +1,7 @@
 """Errors as problem details, RFC 9457, in Chinese and in English."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from bot.errors import SignatureError
 from bot.problems import Problem, problem_of
@@ -17,6 +18,7 @@ from bot.wire import Json
 from corpus.errors import WenquError
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _log = logging.getLogger("wenqu")
 
@@ -29,6 +31,12 @@ _BY_STATUS = {
         "方法不对",
         "这个地址不支持这种方法。",
         "The method is not allowed.",
+    ),
+    408: (
+        "slow_body",
+        "发送太慢",
+        "请求的内容没有在规定的时间里发完。",
+        "The body of the request did not arrive in time.",
     ),
     413: ("too_large", "内容太大", "请求的内容太大。", "The request is too large."),
     415: (
@@ -98,9 +106,20 @@ def add_handlers(app: FastAPI) -> None:
         app.add_exception_handler(known, _of_error)
 
 
-async def _of_http(_request: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # for the type checker
-    return problem_response(of_status(error.status_code), error.headers)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = ", ".join(_methods(request))
+    return problem_response(of_status(error.status_code), headers)
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """Yield what the address takes; of several routes to it, the router names the first only."""
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 async def _of_error(request: Request, error: Exception) -> Response:

@@ -1,7 +1,8 @@
 """How an answer leaves by HTTP as a stream of events, whatever the words of the channel are."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -11,14 +12,22 @@ from bot.api.state import State
 from bot.problems import INTERNAL, Problem, problem_of
 
 EVENT_STREAM = "text/event-stream"
+EVENTS = {
+    "itemSchema": {
+        "type": "object",
+        "required": ["data"],
+        "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
+    }
+}
+"""What the description says of an event stream: `itemSchema`, since `schema` is about all of it."""
 _SEND_SECONDS = 10
-_GRACE_SECONDS = 20
-"""For a stream to end by itself when the service stops; less than the server gives."""
+_GRACE_SECONDS = 3
+"""For a stream to end by itself once the server closes, which it does when all have been told."""
 
 _log = logging.getLogger("wenqu")
 
 
-def event_stream(state: State, events: AsyncIterator[dict[str, Any]]) -> Response:
+def event_stream(state: State, events: AsyncGenerator[dict[str, Any]]) -> Response:
     """Send events as they come, with signs of life in between; no proxy is to hold them back.
 
     Args:
@@ -27,7 +36,7 @@ def event_stream(state: State, events: AsyncIterator[dict[str, Any]]) -> Respons
             they have to tell it themselves, see `failure`.
     """
     return EventSourceResponse(
-        events,
+        _counted(state, events),
         headers={"cache-control": "no-cache, no-transform"},
         sep="\n",
         ping=state.ping_seconds,
@@ -35,6 +44,15 @@ def event_stream(state: State, events: AsyncIterator[dict[str, Any]]) -> Respons
         send_timeout=_SEND_SECONDS,
         shutdown_grace_period=_GRACE_SECONDS,
     )
+
+
+async def _counted(
+    state: State, events: AsyncGenerator[dict[str, Any]]
+) -> AsyncGenerator[dict[str, Any]]:
+    with state.metrics.streaming():
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
 
 def failure(error: Exception) -> Problem:

@@ -10,13 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Collection: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Identifier: TypeAlias = Annotated[str, Field(max_length=100)]
 
+ASKED: dict[str, Any] = {"minLength": 1, "maxLength": 2000}
+"""What the description says of a question; `bot.question` checks it, in words of its own."""
+
 
 def unbroken(text: str) -> str:
-    """Refuse half of a surrogate pair, which JSON can spell and UTF-8 cannot.
+    """Refuse half of a surrogate pair, which UTF-8 cannot spell, and NUL, which no database keeps.
 
     Raises:
         ValueError: There is one.
     """
+    if "\0" in text:
+        message = f"NUL at {text.index(chr(0))}"
+        raise ValueError(message)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -39,7 +45,7 @@ class _Request(BaseModel):
 class ChatRequest(_Request):
     """A question."""
 
-    question: str = Field(examples=["chroot 是哪一年出现的？"])
+    question: str = Field(examples=["chroot 是哪一年出现的？"], json_schema_extra=ASKED)
     session_id: Identifier | None = Field(default=None, description="继续这个会话")
     collection: Collection | None = Field(default=None, description="要查的文档集")
     stream: bool = Field(default=False, description="用 SSE 逐句返回")
@@ -60,6 +66,13 @@ class TextRequest(_Request):
     title: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1)
     source: str = Field(default="", max_length=2000, description="原文网址")
+
+
+class AddressRequest(_Request):
+    """A page or file to be fetched."""
+
+    url: str = Field(min_length=1, max_length=2000, examples=["https://example.com/page"])
+    collection: Collection | None = Field(default=None, description="文档集")
 
 
 class TokenRequest(_Request):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
-from bot.api.schema import Collection, SearchReply, problems
+from bot.api.schema import ASKED, Collection, SearchReply, problems
 from bot.api.state import TheRuntime, TheState
 from bot.passages import find
 
@@ -20,7 +20,7 @@ router = APIRouter(tags=["提问"])
 async def search(
     state: TheState,
     runtime: TheRuntime,
-    q: Annotated[str, Query(description="要找的内容")],
+    q: Annotated[str, Query(description="要找的内容", json_schema_extra=ASKED)],
     top_k: Annotated[int, Query(ge=1, le=50)] = 10,
     explain: Annotated[bool, Query(description="列出各检索器的名次和得分")] = False,  # noqa: FBT002  # a query parameter
     collection: Annotated[Collection | None, Query()] = None,

@@ -46,6 +46,7 @@ class Link(BaseModel):
             most 50, to go to the one before or after; left out, there is only this one.
         v: Version of the text that the offsets were counted in.
         collection: Where the document is.
+        seal: Opens it without a key; the door has looked at it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,6 +59,7 @@ class Link(BaseModel):
     )
     v: str = Field(default="", max_length=64)
     collection: Collection | None = None
+    seal: str = Field(default="", max_length=200)
 
     @property
     def cited(self) -> Span | None:

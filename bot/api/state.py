@@ -1,69 +1,34 @@
 """What endpoints share: the runtime once it is loaded, and the threads that do the work."""
 
+import math
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Annotated, ParamSpec, TypeVar, TypeVarTuple
+from typing import Annotated, Self, TypeVarTuple
 
-import anyio
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from bot.api.background import Background
+from bot.api.lag import Lag
+from bot.api.lifetime import Lifetime
+from bot.api.limits import Limits
 from bot.api.metrics import Metrics
-from bot.errors import NotReadyError, OverloadedError
+from bot.api.stock import Shelf
+from bot.api.workers import Workers
+from bot.caller import SERVICE, Caller
+from bot.errors import NotReadyError
 from bot.runtime import Runtime
 from bot.settings import Settings
 
-_RETRY_SECONDS = 5
+_CHANGES = (2, 16)
+"""Threads and queue for those who change documents: minutes of work, which no answer waits for."""
+_PROBES = (1, 16)
+_PROBE_SECONDS = 3.0
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+CALLER = "wenqu.caller"
+"""Where the scope of a request says who sent it."""
+
 _Args = TypeVarTuple("_Args")
-
-
-@dataclass(slots=True)
-class Workers:
-    """A bounded number of threads with a bounded queue in front of them.
-
-    Attributes:
-        threads: That work at the same time.
-        queue: Callers that may wait; a further one is turned away at once.
-        deadline_seconds: A question that has no answer by then gets an error.
-    """
-
-    threads: int
-    queue: int
-    deadline_seconds: float = 120
-    _limiter: CapacityLimiter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._limiter = CapacityLimiter(self.threads)
-
-    async def admit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Do `work` for a caller that is new.
-
-        Raises:
-            OverloadedError: Too many are waiting.
-            TimeoutError: It took longer than `deadline_seconds`.
-        """
-        if self._limiter.statistics().tasks_waiting >= self.queue + self._idle():
-            raise OverloadedError(_RETRY_SECONDS)
-        return await self.go_on(work, *args, **kwargs)
-
-    async def go_on(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Do `work` for a caller that was admitted before.
-
-        Raises:
-            TimeoutError: It took longer than `deadline_seconds`.
-        """
-        with anyio.fail_after(self.deadline_seconds):
-            return await to_thread.run_sync(
-                partial(work, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
-            )
-
-    def _idle(self) -> int:
-        return int(self._limiter.available_tokens)
 
 
 @dataclass(slots=True)
@@ -78,6 +43,13 @@ class State:
         ping_seconds: Between signs of life in a stream that waits.
         failure: Why loading failed, if it did.
         background: Runs what goes on after a response.
+        lifetime: Knows whether the service stops.
+        changes: Change documents.
+        probes: Look whether all is well, apart from everybody else.
+        lag: Knows how late the event loop is.
+        shelf: Shows what the database holds.
+        limits: Say how often somebody may ask.
+        caller: Who sees it all through this; the service itself, or who sent one request.
     """
 
     settings: Settings
@@ -87,12 +59,37 @@ class State:
     ping_seconds: float = 15
     failure: Exception | None = None
     background: Background = field(default_factory=Background)
+    lifetime: Lifetime = field(default_factory=Lifetime)
+    changes: Workers = field(default_factory=lambda: Workers(*_CHANGES, math.inf))
+    probes: Workers = field(default_factory=lambda: Workers(*_PROBES, _PROBE_SECONDS))
+    lag: Lag = field(default_factory=Lag)
+    shelf: Shelf = field(default_factory=Shelf)
+    limits: Limits = field(default_factory=Limits.none)
+    caller: Caller = SERVICE
     _runtime: Runtime | None = None
+
+    def __post_init__(self) -> None:
+        show = self.metrics.show
+        show("wenqu_workers", "Threads that may work on answers.", lambda: self.workers.threads)
+        show("wenqu_workers_busy", "Those that do.", lambda: self.workers.busy)
+        show("wenqu_queue", "Callers that may wait for one.", lambda: self.workers.queue)
+        show("wenqu_queue_waiting", "Those that do.", lambda: self.workers.waiting)
+        show("wenqu_changes_busy", "Changes of documents going on.", lambda: self.changes.busy)
+        show("wenqu_changes_waiting", "Those that wait.", lambda: self.changes.waiting)
+        show("wenqu_requests_open", "Requests being served.", lambda: self.lifetime.requests)
+        show("wenqu_background_tasks", "Work after responses.", lambda: self.background.running)
+        show(
+            "wenqu_event_loop_lag_seconds",
+            "Longest time in the last minute or two that the event loop was held up.",
+            lambda: self.lag.longest,
+        )
+        self.metrics.add(self.shelf)
 
     def load(self) -> bool:
         """Load the runtime and return whether that worked; if not, the failure is kept."""
         try:
             self._runtime = self.open_runtime(self.settings)
+            self._runtime.repair_by_itself()
         except Exception as error:  # noqa: BLE001  # told by /readyz and to every caller
             self.failure = error
             return False
@@ -111,7 +108,13 @@ class State:
             raise self.failure.with_traceback(None)
         if self._runtime is None:
             raise NotReadyError
-        return self._runtime
+        return self._runtime.seen_by(self.caller)
+
+    def seen_by(self, caller: Caller) -> Self:
+        """Return the same state, whose runtime shows only what there is for this caller."""
+        seen = copy(self)
+        seen.caller = caller
+        return seen
 
     def spawn(self, work: Callable[[*_Args], Awaitable[None]], *args: *_Args) -> None:
         """Do `work` soon, when the response may be gone already; that it fails is logged.
@@ -132,14 +135,16 @@ class State:
 
     def close(self) -> None:
         """Close what was opened."""
+        for workers in (self.workers, self.changes, self.probes):
+            workers.close()
         if self._runtime is not None:
             self._runtime.close()
 
 
 def state_of(request: Request) -> State:
-    """Return the state of the application that got the request."""
+    """Return the state of the application that got the request, as whoever sent it may see it."""
     state: State = request.app.state.wenqu
-    return state
+    return state.seen_by(request.scope[CALLER])
 
 
 def runtime_of(request: Request) -> Runtime:

@@ -7,7 +7,9 @@ from starlette.responses import JSONResponse, Response
 
 from bot.api.schema import Collection, Suggestions, problems
 from bot.api.state import TheRuntime, TheState
+from bot.runtime import Runtime
 from bot.suggestions import SuggestionCache
+from bot.wire import Json
 
 router = APIRouter(tags=["提问"])
 
@@ -25,6 +27,9 @@ async def suggestions(
 ) -> Response:
     """Return questions that the documents of a collection answer; none if it is empty."""
     cache: SuggestionCache = request.app.state.suggestions
-    name = await state.workers.go_on(runtime.known, collection)
-    found = await state.workers.admit(cache.of, runtime.bot(name))
-    return JSONResponse({"collection": name, "questions": list(found)})
+    return JSONResponse(await state.workers.admit(_suggested, cache, runtime, collection))
+
+
+def _suggested(cache: SuggestionCache, runtime: Runtime, collection: str | None) -> Json:
+    name = runtime.known(collection)
+    return {"collection": name, "questions": list(cache.of(runtime.bot(name)))}

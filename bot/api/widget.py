@@ -10,7 +10,8 @@ from bot.api.assets import PAGE_POLICY, page
 from bot.api.schema import TokenReply, TokenRequest, problems
 from bot.api.state import TheRuntime, TheState
 from bot.errors import EmbedderError, TokenError
-from bot.tokens import PREFIX, Claims, Tokens
+from bot.settings import Settings
+from bot.tokens import Claims, Tokens
 
 router = APIRouter(tags=["网页组件"])
 
@@ -28,13 +29,13 @@ TheTokens = Annotated[Tokens, Depends(tokens_of)]
 async def frame(state: TheState) -> Response:
     """Show the conversation in a frame of the sites that may have it, and of no other."""
     allowed = " ".join(state.settings.widget_origins) or "'none'"
-    return page("frame.html", f"{PAGE_POLICY}; frame-ancestors {allowed}")
+    return page("frame.html", f"{PAGE_POLICY}; frame-ancestors {allowed}", embeds=True)
 
 
 @router.post(
     "/widget/token",
     summary="领取组件的令牌",
-    responses={200: {"model": TokenReply}, **problems(400, 403, 404, 415, 422, 503)},
+    responses={200: {"model": TokenReply}, **problems(400, 403, 404, 415, 422, 429, 503)},
 )
 def token(
     body: TokenRequest, request: Request, state: TheState, runtime: TheRuntime, tokens: TheTokens
@@ -54,44 +55,17 @@ def token(
     return JSONResponse(reply, headers={"cache-control": "no-store"})
 
 
-def check_token(request: Request, state: TheState, tokens: TheTokens) -> Claims | None:
-    """Return the claims of the widget's token that a request comes with; None without one.
+def claims_of(request: Request, token: str, settings: Settings) -> Claims:
+    """Return the claims of the token that a request comes with.
 
     Raises:
         TokenError: It is not good, or is used by a page that is not ours.
     """
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not given.startswith(PREFIX):
-        return None
-    claims = tokens.read(given)
-    listed = claims.origin in state.settings.widget_origins  # it may have left the list since
+    claims = tokens_of(request).read(token)
+    listed = claims.origin in settings.widget_origins  # it may have left the list since
     if not listed or not ("origin" not in request.headers or is_own(request)):
         raise TokenError
     return claims
-
-
-async def check_collection(
-    request: Request, state: TheState, claims: Annotated[Claims | None, Depends(check_token)]
-) -> None:
-    """Hold a request with a token to the collection that the token is for.
-
-    Raises:
-        TokenError: It asks another one.
-    """
-    wanted = await _collection(request) if claims else None
-    if claims and (wanted or state.settings.collection) != claims.collection:
-        raise TokenError
-
-
-async def _collection(request: Request) -> str | None:
-    """Return the collection that a request names, in its address or its body."""
-    if request.method != "POST":
-        return request.query_params.get("collection")
-    try:
-        body = await request.json()
-    except ValueError:  # the endpoint will say what is wrong with it
-        return None
-    return body.get("collection") if isinstance(body, dict) else None
 
 
 def is_own(request: Request) -> bool:

@@ -21,7 +21,10 @@ export class Api {
   #token;
   #collection;
 
-  /** `token(renew)` resolves to what is sent as Bearer; `collection` is null for the default. */
+  /**
+   * `token(renew)` resolves to what is sent as Bearer, "" for nothing; `collection` is null for the
+   * default one.
+   */
   constructor({ token = null, collection = null } = {}) {
     this.#token = token;
     this.#collection = collection;
@@ -81,7 +84,8 @@ export class Api {
 
   async #send(method, path, { body, signal, renewed = false } = {}) {
     const headers = body ? { "content-type": "application/json" } : {};
-    if (this.#token) headers.authorization = `Bearer ${await this.#token(renewed)}`;
+    const token = await this.#token?.(renewed);
+    if (token) headers.authorization = `Bearer ${token}`;
     const response = await send(path, { method, headers, body: body && JSON.stringify(body), signal });
     if (response.status === 401 && this.#token && !renewed) {
       return this.#send(method, path, { body, signal, renewed: true });

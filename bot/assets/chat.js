@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { Conversation } from "./conversation.js";
+import { Door } from "./door.js";
 import { History } from "./history.js";
 import { keeper } from "./keep.js";
 import { chooseLanguage, localise } from "./strings.js";
@@ -17,7 +18,11 @@ const one = (selector) => document.querySelector(selector);
 const language = chooseLanguage(kept.get("language"));
 const t = localise(language);
 document.title = t("name");
-const api = new Api({ collection: address.get("collection") });
+const door = new Door(tab, one(".door"));
+const api = new Api({
+  collection: address.get("collection"),
+  token: (refused) => door.key(refused),
+});
 const conversation = new Conversation(one(".conversation"), t, api);
 const history = new History(one(".history-list"), one('[data-does="remove-all"]'), { t, keep: kept, api });
 

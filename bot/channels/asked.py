@@ -89,7 +89,7 @@ class Questions:
     def settle(self, asked: Asked, outcome: Json, reply_to: str) -> None:
         """Keep what became of a question, and have `reply_to` told of it, if it is not ""."""
         with self.database.write() as session:
-            row = session.get(AskedRow, (asked.endpoint, asked.id))
+            row = session.get(AskedRow, (asked.endpoint, asked.id), with_for_update=True)
             if row is None or row.outcome is not None:
                 return  # past its time; or another process was quicker, and the first one counts
             row.outcome = outcome

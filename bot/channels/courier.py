@@ -11,9 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.channels.events import encoded, message_of
 from bot.channels.outbox import Attempt, Delivery, Outbox
-from bot.channels.outward import Outward
+from bot.channels.outward import post
 from bot.channels.signing import signed
 from bot.errors import PlatformError, SessionNotFoundError, TurnNotFoundError
+from bot.outward import Outward
 from bot.runtime import Runtime
 
 _AT_ONCE = 4
@@ -106,8 +107,8 @@ class Courier:
         body = encoded(message)
         headers = signed(endpoint.secrets[0], delivery.event_id, body, self._clock())
         try:
-            outcome = await self._outward.post(
-                endpoint.url, body.encode(), headers, private=endpoint.private
+            outcome = await post(
+                self._outward, endpoint.url, body.encode(), headers, private=endpoint.private
             )
         except PlatformError as error:
             await self._failed(delivery, str(error))

@@ -1,5 +1,6 @@
 """The conversation behind a chat tool: messages are accepted, answered in turn, and sent."""
 
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -11,7 +12,9 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import service
+from bot.api.envelope import REQUEST_ID
 from bot.api.state import State
+from bot.caller import Caller
 from bot.channels.gate import storable
 from bot.channels.inbox import Threads
 from bot.channels.jobs import LEASE_SECONDS, Job, Jobs, Message
@@ -85,6 +88,8 @@ class Dialogue:
         if message.text is not None:
             message = replace(message, text=storable(message.text))
         if await to_thread.run_sync(jobs.accept, message):
+            fields = {"job": _name(message)}  # under which its answer is logged
+            _log.info("%s: a message is accepted", self._channel, extra={"fields": fields})
             self._came.set()
 
     async def find(self, state: State, message_id: str) -> Job | None:
@@ -144,6 +149,7 @@ class Dialogue:
                 await self._came.wait()
 
     async def _serve(self, state: State, jobs: Jobs, job: Job, room: anyio.Semaphore) -> None:
+        REQUEST_ID.set(_name(job.message))
         self._busy.add(job.message.id)
         try:
             await self._answer(state, jobs, job)
@@ -201,6 +207,12 @@ class Dialogue:
             await anyio.sleep(LEASE_SECONDS / 3)
 
 
+def _name(message: Message) -> str:
+    """Return what a message is called in the log: the same each time it is tried."""
+    named = f"{message.channel}:{message.id}".encode()
+    return f"{message.channel}-{hashlib.sha256(named).hexdigest()[:16]}"
+
+
 def failed(error: Exception) -> Json:
     """Return an object that says what went wrong; what nobody expected is logged."""
     problem = problem_of(error)
@@ -222,6 +234,7 @@ async def begun(state: State, message: Message, question: str, collection: str |
         CollectionNotFoundError: There is no such collection.
         OverloadedError: Others have been waiting for a minute.
     """
+    state = state.seen_by(Caller.of_channel(message.channel))
     threads = Threads(state.runtime.database)
     known = await to_thread.run_sync(threads.session, message.channel, message.chat)
     try:

@@ -29,7 +29,7 @@ from bot.channels import gate
 from bot.channels.access import Access, Token
 from bot.channels.dialogue import Dialogue
 from bot.channels.inbox import Inbox
-from bot.channels.jobs import Message
+from bot.channels.jobs import Message, person
 from bot.channels.markdown import markdown
 from bot.channels.platform import PAUSES, Platform, call, client_of, insist
 from bot.errors import SignatureError
@@ -188,7 +188,8 @@ class DingTalk:
             "person": asked.senderStaffId or "",
             "robot": asked.robotCode or self.client_id,
         }
-        return Message(_CHANNEL, asked.msgId, chat, asked.question, address)
+        asker = person(_CHANNEL, asked.senderStaffId or asked.senderId)
+        return Message(_CHANNEL, asked.msgId, chat, asked.question, address, asker)
 
     def _is_ours(self, url: str) -> bool:
         """Whether an answer may go there: compared as text, so no two parsers can differ."""

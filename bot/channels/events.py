@@ -9,7 +9,7 @@ from bot.channels.plain import plain_text
 from bot.conversations import KeptTurn
 from bot.errors import TurnNotFoundError
 from bot.runtime import Runtime
-from bot.sessions import FeedbackRow
+from bot.session_rows import FeedbackRow
 from bot.wire import Json, answer_json
 from index.database import stamp
 

@@ -29,11 +29,12 @@ from bot.channels.feishu_events import (
     Content,
     Header,
     Keys,
+    Received,
     event_of,
     opened,
     question_of,
 )
-from bot.channels.jobs import Message
+from bot.channels.jobs import Message, person
 from bot.channels.platform import Platform, call, client_of
 from bot.channels.portions import Source, clip, sources
 from bot.errors import TurnNotFoundError
@@ -92,7 +93,7 @@ class Feishu:
             return JSONResponse(await _voted(state, event.event))
         message = event.event.message
         if event.event.sender.sender_type == "user" and await self._is_for_us(message):
-            await self._dialogue.accept(state, _asked(event.header, message))
+            await self._dialogue.accept(state, _asked(event.header, event.event))
         return JSONResponse({})
 
     async def _send(self, message: Message, reply: Json) -> None:
@@ -148,7 +149,8 @@ def router(settings: Settings) -> APIRouter:
     return made
 
 
-def _asked(header: Header, message: Content) -> Message:
+def _asked(header: Header, received: Received) -> Message:
+    message = received.message
     thread = message.thread_id or message.root_id or "-"
     return Message(
         _CHANNEL,
@@ -156,13 +158,14 @@ def _asked(header: Header, message: Content) -> Message:
         f"{header.tenant_key}:{message.chat_id}:{thread}",
         question_of(message),
         {"in_thread": bool(message.thread_id)},
+        person(_CHANNEL, received.sender.sender_id.open_id),
     )
 
 
 async def _voted(state: State, clicked: Clicked) -> Json:
     thumb = clicked.action.value
     vote = state.runtime.conversations.feedback
-    voter = f"{_CHANNEL}:{clicked.operator.open_id}"[:100]
+    voter = person(_CHANNEL, clicked.operator.open_id)
     try:
         await to_thread.run_sync(lambda: vote(thumb.turn_id, thumb.vote, voter=voter))
     except TurnNotFoundError:

@@ -69,6 +69,7 @@ class Sender(BaseModel):
     """Who sent a message: `user`, or an application."""
 
     sender_type: str
+    sender_id: Person = Person()
 
 
 class Received(BaseModel):

@@ -11,7 +11,7 @@ from sqlalchemy import Text, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bot.sessions import SessionRow
+from bot.session_rows import SessionRow
 from index.database import Base, Database, now, stamp
 
 KEPT = timedelta(days=7)
@@ -90,7 +90,7 @@ class Threads:
     def keep(self, channel: str, key: str, session_id: str) -> None:
         """Go on with a session in a chat, in place of the one before."""
         row = ThreadRow(channel=channel, key=key, session_id=session_id, kept_at=now())
-        with self.database.write() as session:
+        with self.database.write(alone=f"thread {channel} {key}") as session:
             session.merge(row)
 
     def purge(self, before: datetime) -> None:

@@ -7,6 +7,7 @@ has to outlive the process, and what comes twice has to be known. One row does b
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from sqlalchemy import JSON, Float, Integer, String, Text, UniqueConstraint, delete, func, select
@@ -15,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from bot.errors import OverloadedError
+from bot.session_rows import TurnRow
 from bot.wire import Json
 from index.database import Base, Database
 
@@ -40,6 +42,7 @@ class Message:
         chat: Names the chat or thread within the channel, with the tenant.
         text: Without the mention of the bot; None if it was a picture or the like.
         address: Where the answer goes, in the channel's own words.
+        asker: Who said it, such as `feishu:ou_1`, as in votes; "" if nobody is known.
     """
 
     channel: str
@@ -47,6 +50,7 @@ class Message:
     chat: str
     text: str | None
     address: Json
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class ChannelJobRow(Base):
     chat: Mapped[str] = mapped_column(Text)
     text: Mapped[str | None] = mapped_column(Text)
     address: Mapped[Json] = mapped_column(JSON)
+    asker: Mapped[str] = mapped_column(String(300), server_default="", index=True)
     reply: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     turn_id: Mapped[str] = mapped_column(String(64), default="")
     state: Mapped[State] = mapped_column(String(8), default="waiting", index=True)
@@ -99,12 +104,10 @@ class Jobs:
         *,
         most_waiting: int = _MOST_WAITING,
     ) -> None:
-        """Keep them in `database`, made if missing; `clock` tells Unix time."""
+        """Keep them in `database`; `clock` tells Unix time."""
         self._database = database
         self._most_waiting = most_waiting
         self._clock = clock
-        with database.write() as session:
-            Base.metadata.create_all(session.connection())
 
     def accept(self, message: Message) -> bool:
         """Keep a message, and return whether it is new.
@@ -140,14 +143,15 @@ class Jobs:
             ChannelJobRow.state == "waiting",
             ChannelJobRow.due_at <= now,
         )
-        oldest = select(ChannelJobRow.position).where(*due, ~behind_another)
+        first = select(ChannelJobRow.position).where(*due, ~behind_another)
+        oldest = first.order_by(ChannelJobRow.position).limit(1)
         with self._database.read() as session:
-            position = session.scalar(oldest.order_by(ChannelJobRow.position).limit(1))
-        if position is None:
-            return None
+            if session.scalar(oldest) is None:  # as mostly: no writer is held up
+                return None
+        free = oldest.with_for_update(skip_locked=True).scalar_subquery()
         claim = (
             change(ChannelJobRow)
-            .where(ChannelJobRow.position == position, *due)
+            .where(ChannelJobRow.position == free)
             .values(due_at=now + LEASE_SECONDS, tries=ChannelJobRow.tries + 1)
             .returning(ChannelJobRow)
         )
@@ -164,9 +168,13 @@ class Jobs:
         self._change(message.channel, [message.id], due_at=self._clock())
 
     def keep(self, message: Message, reply: Json) -> None:
-        """Keep the answer, so that it is never worked out again."""
+        """Keep the answer, so that it is never worked out again, and who asked for it."""
         turn_id = reply["turn_id"] or ""
         self._change(message.channel, [message.id], reply=reply, turn_id=turn_id)
+        if message.asker:
+            turn = change(TurnRow).where(TurnRow.id == turn_id).values(asker=message.asker)
+            with self._database.write() as session:
+                session.execute(turn)
 
     def close(self, message: Message, state: Literal["done", "dead"]) -> None:
         """End a job, and forget what was asked and where the answer went."""
@@ -179,8 +187,12 @@ class Jobs:
             row = session.scalar(select(ChannelJobRow).where(*named))
             return _job(row) if row else None
 
-    def purge(self) -> None:
-        """Forget the answers that were given a while ago, and messages that cannot come again."""
+    def purge(self, oldest: datetime | None = None) -> None:
+        """Forget the answers that were given a while ago, and messages that cannot come again.
+
+        Args:
+            oldest: Forget also what has been waiting since before then.
+        """
         now = self._clock()
         ended = ChannelJobRow.state != "waiting"
         with self._database.write() as session:
@@ -191,6 +203,9 @@ class Jobs:
             )
             old = ChannelJobRow.accepted_at < now - _KEPT_SECONDS
             session.execute(delete(ChannelJobRow).where(ended, old))
+            if oldest is not None:
+                left = ChannelJobRow.accepted_at < oldest.timestamp()
+                session.execute(delete(ChannelJobRow).where(left))
 
     def _change(self, channel: str, ids: Collection[str], **values: object) -> None:
         waiting = (ChannelJobRow.channel == channel, ChannelJobRow.id.in_(ids))
@@ -200,6 +215,11 @@ class Jobs:
                 .where(*waiting, ChannelJobRow.state == "waiting")
                 .values(values)
             )
+
+
+def person(channel: str, *ids: str) -> str:
+    """Return the name under which somebody is kept, beside what they asked and in votes."""
+    return ":".join((channel, *ids))[:100] if all(ids) else ""
 
 
 def _job(row: ChannelJobRow) -> Job:

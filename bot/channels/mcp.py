@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from bot import service
 from bot.api.schema import ChatReply, Collection, Identifier, SearchReply, SectionItem
+from bot.api.state import state_of
 from bot.catalogue import open_document
 from bot.passages import find
 from bot.problems import INTERNAL, problem_of
@@ -82,8 +83,9 @@ class Tools:
     ) -> Annotated[CallToolResult, SearchReply]:
         """Return passages, best first."""
         with _failures_told():
-            runtime = self._desk.runtime
-            found = await self._desk.workers.admit(
+            desk = self._desk_of(context)
+            runtime = desk.runtime
+            found = await desk.workers.admit(
                 find, runtime, query, top_k=top_k, explain=False, collection=collection
             )
         _link(found["hits"], context)
@@ -100,10 +102,11 @@ class Tools:
     ) -> Annotated[CallToolResult, ChatReply]:
         """Return the whole answer object, the same as `/api/chat`."""
         with _failures_told():
+            desk = self._desk_of(context)
             exchange = await service.accept(
-                self._desk, question, session_id=session_id, collection=collection
+                desk, question, session_id=session_id, collection=collection
             )
-            answer = await service.answer(self._desk, exchange)
+            answer = await service.answer(desk, exchange)
         reply = service.reply_json(exchange, answer)
         _link(reply["citations"], context)
         return _result(reply)
@@ -118,10 +121,15 @@ class Tools:
     ) -> Annotated[CallToolResult, DocumentPage]:
         """Return a part of a document."""
         with _failures_told():
-            runtime = self._desk.runtime
+            runtime = self._desk_of(context).runtime
             page = await to_thread.run_sync(_page, runtime, collection, document_id, start, length)
         _link([page], context)
         return _result(page)
+
+    def _desk_of(self, context: Context) -> Desk:
+        """Return the desk as whoever sent a request may see it; by standard input there is none."""
+        request = context.request_context.request
+        return state_of(request) if request else self._desk
 
 
 def server_of(desk: Desk) -> MCPServer:

@@ -7,7 +7,7 @@ conversation and sends all of it each time; here nothing is stored.
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from bot import service
 from bot.answer import Answer, Turn
 from bot.api.problems import problem_json
-from bot.api.reply import EVENT_STREAM, event_stream, failure
+from bot.api.reply import EVENT_STREAM, EVENTS, event_stream, failure
 from bot.api.state import State, TheRuntime, TheState
-from bot.catalogue import collections
+from bot.api.waiting import UNTIL
 from bot.channels.openai_errors import PREFIX, error_json
 from bot.channels.openai_schema import (
     CompletionRequest,
@@ -48,7 +48,7 @@ router = APIRouter(prefix=PREFIX, tags=["OpenAI 兼容接口"])
     "/chat/completions",
     summary="对话",
     responses={
-        200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
+        200: {"content": {EVENT_STREAM: EVENTS}},
         **errors(400, 404, 413, 415, 503, 504),
     },
 )
@@ -62,7 +62,8 @@ async def complete(body: CompletionRequest, request: Request, state: TheState) -
     exchange = await _accept(state, body, str(request.base_url))
     head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model)
     if body.stream:
-        return event_stream(state, _events(state, exchange, body, head))
+        until: float = request.scope["state"][UNTIL]
+        return event_stream(state, _events(state, exchange, body, head, until))
     answer = await service.answer(state, exchange)
     room = Room(body.limit)
     for piece in pieces(answer):
@@ -124,8 +125,8 @@ async def _accept(state: State, body: CompletionRequest, here: str) -> Exchange:
 
 
 def _models(runtime: Runtime) -> list[Json]:
-    found = collections(runtime.database)
-    default = found.pop(runtime.settings.collection, None)
+    found = runtime.collections()
+    default = found.pop(runtime.collection, None)
     names = {MODEL: default} | {f"{MODEL}/{name}": changed for name, changed in found.items()}
     return [
         {
@@ -139,14 +140,14 @@ def _models(runtime: Runtime) -> list[Json]:
 
 
 async def _events(
-    state: State, exchange: Exchange, body: CompletionRequest, head: Head
-) -> AsyncIterator[dict[str, str]]:
+    state: State, exchange: Exchange, body: CompletionRequest, head: Head, until: float
+) -> AsyncGenerator[dict[str, str]]:
     has_usage = body.has_usage
     room = Room(body.limit)
     yield _event(opening(head, has_usage=has_usage))
     try:
         async with aclosing(service.stream(state, exchange)) as parts:
-            async for part in parts:
+            async for part in state.lifetime.each(parts, until):
                 if isinstance(part, Answer):
                     said = _said(room, exchange, part, body)
                     for chunk in closing(head, said, has_usage=has_usage):

@@ -102,12 +102,10 @@ class Outbox:
         endpoints: Mapping[str, Endpoint],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep them in `database`, made if missing; `clock` tells Unix time."""
+        """Keep them in `database`; `clock` tells Unix time."""
         self.endpoints = endpoints
         self._database = database
         self._clock = clock
-        with database.write() as session:
-            Base.metadata.create_all(session.connection())
 
     def tell(self, session: Session, event: Event, subject: Json) -> None:
         """Have every endpoint told that wants to know, once what `session` writes is committed."""
@@ -153,12 +151,12 @@ class Outbox:
         )
         oldest = select(DeliveryRow.position).where(*due).order_by(DeliveryRow.position).limit(1)
         with self._database.read() as session:
-            position = session.scalar(oldest)
-        if position is None:
-            return None
+            if session.scalar(oldest) is None:  # as mostly: no writer is held up
+                return None
+        free = oldest.with_for_update(skip_locked=True).scalar_subquery()
         claim = (
             update(DeliveryRow)
-            .where(DeliveryRow.position == position, *due)
+            .where(DeliveryRow.position == free)
             .values(due_at=now + _LEASE_SECONDS, tries=DeliveryRow.tries + 1)
             .returning(DeliveryRow)
         )
@@ -197,7 +195,7 @@ class Outbox:
 
     def gone(self, delivery: Delivery, url: str) -> None:
         """Note that the endpoint wants nothing more: what waits for it is dead."""
-        with self._database.write() as session:
+        with self._database.write(alone=f"gone {delivery.endpoint}") as session:
             session.merge(GoneRow(endpoint=delivery.endpoint, url=url))
         self.give_up(delivery, "the endpoint is gone", status=410)
 
@@ -239,7 +237,7 @@ class Outbox:
             DeliveryNotFoundError: There is none.
         """
         with self._database.write() as session:
-            row = session.get(DeliveryRow, position)
+            row = session.get(DeliveryRow, position, with_for_update=True)
             if row is None:
                 raise DeliveryNotFoundError(position)
             session.execute(delete(GoneRow).where(GoneRow.endpoint == row.endpoint))

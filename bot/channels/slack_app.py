@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.api.problems import MEDIA_TYPE, of_status, problem_json
 from bot.api.state import State
 from bot.channels import slack_blocks
-from bot.channels.jobs import Message
+from bot.channels.jobs import Message, person
 from bot.channels.slack_client import SlackClient
 from bot.channels.slack_events import CHANNEL, Click, Command, Event
 from bot.conversations import Vote
@@ -94,7 +94,7 @@ class Listeners:
             await ack()
             return
         vote: Vote = "up" if button.action_id == slack_blocks.UP else "down"
-        voter = f"{CHANNEL}:{team}:{click.user.id}"[:100]
+        voter = person(CHANNEL, team, click.user.id)
         feedback = self._state.runtime.conversations.feedback
         try:
             await to_thread.run_sync(lambda: feedback(turn_id, vote, voter=voter))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, StringConstraints
 
-from bot.channels.jobs import Message
+from bot.channels.jobs import Message, person
 from bot.channels.slack_text import question_in
 from bot.wire import Json
 
@@ -73,6 +73,7 @@ class Event(BaseModel):
             f"{where}:{thread}" if thread else where,
             question_in(said.text),
             place.model_dump(),
+            person(CHANNEL, self.team_id, said.user or ""),
         )
 
 
@@ -96,6 +97,7 @@ class Command(BaseModel):
             f"{where}:command:{self.user_id}",
             question_in(self.text),
             place.model_dump(),
+            person(CHANNEL, self.team_id, self.user_id),
         )
 
 

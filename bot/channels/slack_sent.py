@@ -41,15 +41,18 @@ class Sent:
             None if it is the first time; the timestamp of the message sent before, or "" if it is
             not known whether it was sent.
         """
-        now = self.clock()
-        with self.database.write() as session:
+        with self.database.write(alone=f"slack {message_id}") as session:
             row = session.get(SlackMessageRow, message_id)
             if row is not None:
                 return row.timestamp
-            session.add(SlackMessageRow(id=message_id, timestamp="", begun_at=now))
-            old = SlackMessageRow.begun_at < now - _KEPT_SECONDS
-            session.execute(delete(SlackMessageRow).where(old))
+            session.add(SlackMessageRow(id=message_id, timestamp="", begun_at=self.clock()))
             return None
+
+    def purge(self) -> None:
+        """Forget the messages that are past their time."""
+        old = SlackMessageRow.begun_at < self.clock() - _KEPT_SECONDS
+        with self.database.write() as session:
+            session.execute(delete(SlackMessageRow).where(old))
 
     def keep(self, message_id: str, timestamp: str) -> None:
         """Keep the timestamp of the message."""

@@ -31,8 +31,8 @@ from bot.channels.endpoints import Endpoint
 from bot.channels.events import encoded, reply_message
 from bot.channels.inbox import Threads
 from bot.channels.jobs import Message
-from bot.channels.outward import Outward
 from bot.errors import ExtraNotInstalledError, ReplyUrlError, SignatureError
+from bot.outward import Outward
 from bot.problems import INTERNAL, problem_of
 from bot.runtime import Runtime
 from bot.settings import Settings

@@ -23,7 +23,7 @@ from bot.api.state import TheState
 from bot.channels import gate
 from bot.channels.access import Access, Token
 from bot.channels.dialogue import Dialogue
-from bot.channels.jobs import Message
+from bot.channels.jobs import Message, person
 from bot.channels.platform import Platform, call, client_of
 from bot.channels.portions import Source, pack, sources
 from bot.channels.wecom_seal import SEALED, Seal
@@ -120,7 +120,8 @@ class WeCom:
     def _message(self, asked: Asked, message_id: str) -> Message:
         chat = f"{self._corp_id}:{self._agent_id}:{asked.FromUserName}"
         text = asked.Content.strip() if asked.MsgType == "text" else None
-        return Message(_CHANNEL, message_id, chat, text, {"person": asked.FromUserName})
+        address, asker = {"person": asked.FromUserName}, person(_CHANNEL, asked.FromUserName)
+        return Message(_CHANNEL, message_id, chat, text, address, asker)
 
     async def _send(self, message: Message, reply: Json) -> None:
         for content in contents(reply):

@@ -26,7 +26,7 @@ from bot.api.schema import problems
 from bot.api.state import State, TheState
 from bot.channels import gate
 from bot.channels.dialogue import Dialogue
-from bot.channels.jobs import Job, Message
+from bot.channels.jobs import Job, Message, person
 from bot.channels.markdown import markdown
 from bot.channels.wecom import proof
 from bot.channels.wecom_seal import SEALED, Seal
@@ -155,7 +155,8 @@ class WeComBot:
             raise HTTPException(400) from error
         stream_id = self._stream_id(asked)
         chat = f"{asked.aibotid}:{asked.chatid or asked.from_.userid}"
-        message = Message(_CHANNEL, stream_id, chat, asked.question, {})
+        asker = person(_CHANNEL, asked.from_.userid)
+        message = Message(_CHANNEL, stream_id, chat, asked.question, {}, asker)
         await self._dialogue.accept(state, message)
         job = await self._dialogue.find_answered(state, stream_id, _SOON_SECONDS)
         return _stream(stream_id, job)
@@ -175,7 +176,7 @@ class WeComBot:
         job = await self._dialogue.find(state, stream_id)
         if vote is None or job is None or not job.turn_id:
             return
-        voter = f"{_CHANNEL}:{_text_in(found, 'from', 'userid')}"[:100]
+        voter = person(_CHANNEL, _text_in(found, "from", "userid"))
         turn_id, keep = job.turn_id, state.runtime.conversations.feedback
         with suppress(TurnNotFoundError):  # the conversation was deleted since
             await to_thread.run_sync(lambda: keep(turn_id, vote, voter=voter))

@@ -4,7 +4,7 @@ import sys
 
 from bot.api.state import State
 from bot.problems import INTERNAL, problem_of
-from index.errors import ModelError, ModelMismatchError
+from index.errors import CorruptIndexError, ModelError, ModelMismatchError
 
 _EXAMPLE = """\
 试试：curl -s {url}/api/chat -H 'content-type: application/json' \\
@@ -15,7 +15,7 @@ def announce(state: State, url: str) -> int:
     """Tell that the service is ready, or what stands in the way.
 
     Returns the status to exit with if only a change of the settings can help, or 0: a damaged
-    index can be built again while the service is up.
+    index is repaired while the service is up.
     """
     try:
         generation = state.runtime.bot().library.generation()
@@ -24,6 +24,8 @@ def announce(state: State, url: str) -> int:
         print(f"wenqu: {problem.detail}", file=sys.stderr, flush=True)
         if problem is INTERNAL:
             raise
+        if isinstance(error, CorruptIndexError):
+            print(f"问渠已启动：{url}，索引正在修复，好了就能提问。", flush=True)
         return problem.exit_status if isinstance(error, (ModelError, ModelMismatchError)) else 0
     if generation and len(generation.rows):
         held = f"{generation.manifest.documents} 份文档，{generation.manifest.passages} 段"

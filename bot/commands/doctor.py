@@ -32,12 +32,13 @@ class Finding:
 
 
 def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
-    """Look at everything; returns 1 if something is wrong."""
+    """Look at everything; returns 1 if something is wrong that could not be repaired."""
     parser = parser_for("doctor", "检查安装、模型、索引和设置。")
     parser.add_argument("--json", action="store_true", help="输出 JSON")
+    parser.add_argument("--repair", action="store_true", help="从存着的文档修复损坏的索引")
     options = parser.parse_args(argv)
     configuration = configured(options)
-    findings = examine(configuration, open_runtime)
+    findings = examine(configuration, open_runtime, repair=options.repair)
     if options.json:
         print(json.dumps(_json(configuration, findings), ensure_ascii=False, indent=2))
     else:
@@ -46,10 +47,19 @@ def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
 
 
 def examine(
-    configuration: Configuration, open_runtime: "OpenRuntime | None" = None
+    configuration: Configuration,
+    open_runtime: "OpenRuntime | None" = None,
+    *,
+    repair: bool = False,
 ) -> list[Finding]:
-    """Look at the installation, the folders, the model, the database and the index."""
-    looks = _Looks(configuration.settings, open_runtime)
+    """Look at the installation, the folders, the model, the database and the index.
+
+    Args:
+        configuration: Settings, and where they come from.
+        open_runtime: In place of the real one.
+        repair: Make an index that is damaged again from the stored documents.
+    """
+    looks = _Looks(configuration.settings, open_runtime, repair=repair)
     named: dict[str, Callable[[], str]] = {
         "Python": python_version,
         "软件包": _packages,
@@ -86,9 +96,12 @@ def _packages() -> str:
 class _Looks:
     """Each method returns what it found, or raises what is wrong."""
 
-    def __init__(self, settings: Settings, open_runtime: "OpenRuntime | None") -> None:
+    def __init__(
+        self, settings: Settings, open_runtime: "OpenRuntime | None", *, repair: bool
+    ) -> None:
         self._settings = settings
         self._open_runtime = open_runtime
+        self._repair = repair
 
     @cached_property
     def _runtime(self) -> "Runtime":
@@ -133,11 +146,29 @@ class _Looks:
         )
 
     def index(self) -> str:
-        generation = self._runtime.library().generation()
+        from bot.catalogue import collections  # noqa: PLC0415
+
+        names = {self._settings.collection, *collections(self._runtime.database)}
+        return "；".join(map(self._one_index, sorted(names)))
+
+    def _one_index(self, name: str) -> str:
+        from index.audit import audit  # noqa: PLC0415
+
+        library = self._runtime.library(name)
+        done = ""
+        if self._repair:
+            report = library.repair()
+            if report.repaired:
+                done = f"已修复（{report.repaired}），重新嵌入 {report.embedded} 段，"
+        generation = library.generation()
         if generation is None:
-            return "还没有文档"
+            return f"{name}：还没有文档"
+        if wrong := audit(library):
+            message = f"{name}：{wrong[0]}"
+            raise RuntimeError(message)
         manifest = generation.manifest
-        return f"{generation.name}，{manifest.documents} 份文档，{manifest.passages} 段，校验无误"
+        held = f"{manifest.documents} 份文档，{manifest.passages} 段"
+        return f"{name}：{done}{generation.name}，{held}，校验无误"
 
 
 def _writable(folder: Path) -> str:

@@ -74,6 +74,8 @@ def _delete(
 ) -> int:
 
     report = opened(settings, open_runtime).library(options.chosen).delete(options.ids)
+    if report.repaired:
+        print(f"wenqu: 索引有损坏（{report.repaired}），已修复。", file=sys.stderr)
     if options.json:
         deleted = {"deleted": list(report.deleted), "passages": report.passages}
         print(json.dumps(deleted, ensure_ascii=False, indent=2))

@@ -1,7 +1,8 @@
-"""`wenqu ingest`: files, folders and standard input into the library."""
+"""`wenqu ingest`: files, folders, addresses and standard input into the library."""
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,15 +10,18 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, BinaryIO
 
 from bot.commands.options import configured, opened, parser_for
+from bot.settings import Settings
 from corpus.document import Document
 from corpus.errors import UnreadableSourceError
 from index.embed import Progress
 from index.library import IngestReport
 
 if TYPE_CHECKING:
+    from bot.fetch import Page
     from bot.runtime import OpenRuntime
 
 STDIN = "-"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def run(
@@ -41,10 +45,12 @@ def run(
     with shown_on(sys.stderr) as progress:
         runtime = opened(settings, open_runtime, threads=settings.threads, progress=progress)
         library = runtime.library(options.chosen)
-        found = _find(options, stdin or sys.stdin.buffer)
+        found = _find(options, settings, stdin or sys.stdin.buffer)
         incoming = _readable(found, unreadable, progress)
         report = library.ingest(incoming, rebuild=options.rebuild, progress=progress)
     _tell_unreadable(unreadable)
+    if report.repaired:
+        print(f"wenqu: 索引有损坏（{report.repaired}），已修复。", file=sys.stderr)
     if options.json:
         print(json.dumps(_report_json(report, unreadable), ensure_ascii=False, indent=2))
     else:
@@ -53,7 +59,7 @@ def run(
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = parser_for("ingest", "加入文档：文件、文件夹、通配符，- 为标准输入。")
+    parser = parser_for("ingest", "加入文档：文件、文件夹、通配符、网址，- 为标准输入。")
     parser.add_argument("paths", nargs="*", metavar="路径")
     parser.add_argument("--bundled", action="store_true", help="加入随附的容器技术史文档")
     parser.add_argument("--rebuild", action="store_true", help="用现在的模型重建整个索引")
@@ -79,15 +85,38 @@ def _readable(
 
 
 def _find(
-    options: argparse.Namespace, stdin: BinaryIO
+    options: argparse.Namespace, settings: Settings, stdin: BinaryIO
 ) -> Iterator[Document | UnreadableSourceError]:
-    from corpus.read import read, read_stdin  # noqa: PLC0415  # readers of many formats
+    from corpus.read import read, read_origin, read_stdin  # noqa: PLC0415  # and its parsers
+    from corpus.readers.sandbox import Sandbox  # noqa: PLC0415  # likewise
 
-    if options.bundled:
-        with as_file(files("corpus") / "texts") as folder:
-            yield from read(folder, base=folder)
-    for path in options.paths:
-        yield from read_stdin(stdin) if path == STDIN else read(path)
+    with Sandbox() as sandbox:
+        if options.bundled:
+            with as_file(files("corpus") / "texts") as folder:
+                yield from read(folder, base=folder, sandbox=sandbox)
+        for path in options.paths:
+            if path == STDIN:
+                yield from read_stdin(stdin, sandbox=sandbox)
+            elif _ADDRESS.match(path):
+                page = _fetched(path, settings)
+                yield from (
+                    [page]
+                    if isinstance(page, UnreadableSourceError)
+                    else read_origin(page.data, page.origin, sandbox=sandbox)
+                )
+            else:
+                yield from read(path, sandbox=sandbox)
+
+
+def _fetched(address: str, settings: Settings) -> "Page | UnreadableSourceError":
+    import anyio  # noqa: PLC0415  # files need no network
+
+    from bot.fetch import fetched  # noqa: PLC0415  # likewise
+
+    try:
+        return anyio.run(fetched, settings, address)
+    except UnreadableSourceError as error:
+        return error
 
 
 def _tell_unreadable(unreadable: Sequence[UnreadableSourceError]) -> None:

@@ -23,11 +23,12 @@ def run(argv: Sequence[str], open_runtime: "OpenRuntime | None" = None) -> int:
     settings = configured(options).settings
 
     from bot.api.metrics import Metrics  # noqa: PLC0415  # after the options are right
-    from bot.api.state import State, Workers  # noqa: PLC0415
+    from bot.api.state import State  # noqa: PLC0415
+    from bot.api.workers import Workers  # noqa: PLC0415
     from bot.channels.mcp_http import load  # noqa: PLC0415
     from bot.logs import set_up  # noqa: PLC0415
 
-    set_up(settings.log_level, sys.stderr)
+    set_up(settings, sys.stderr)
     server_of = load()
     runtime = opened(settings, open_runtime)
     workers = Workers(settings.workers, settings.queue)

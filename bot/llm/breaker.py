@@ -24,6 +24,11 @@ class Breaker:
         self._opened: float | None = None
         self._probing = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has failed too often, and nothing has succeeded since."""
+        return self._opened is not None
+
     def admits(self) -> bool:
         """Whether a call may be made now; after True, report how it went."""
         if self._opened is None:

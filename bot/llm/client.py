@@ -55,6 +55,10 @@ class Generator(Protocol):
     def write(self, prompt: Prompt, *, patience: Patience, max_tokens: int) -> AsyncGenerator[str]:
         """Yield what is written, in parts as they come."""
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether it failed too often to be called now, or has not worked since."""
+
     async def close(self) -> None:
         """Close what is open."""
 
@@ -139,6 +143,11 @@ class Model:
             self._free += 1
             if not told:
                 self._breaker.left()
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it failed too often to be called now, or has not worked since."""
+        return self._breaker.is_open
 
     async def close(self) -> None:
         """Close the connections."""

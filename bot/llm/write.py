@@ -117,6 +117,11 @@ class Writer:
             return None
         return rewritten(said, question, turns)
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether the model failed too often to be called now, or has not worked since."""
+        return self._model.is_resting
+
     async def close(self) -> None:
         """Close the connections of the model."""
         await self._model.close()

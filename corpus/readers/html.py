@@ -5,7 +5,7 @@ Parsed as a browser parses it (lexbor, through selectolax), never by patterns.
 
 from dataclasses import replace
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from corpus.blocks import Block, Content
 from corpus.clean import clean, one_line
@@ -28,13 +28,23 @@ def read_html(html: str) -> Content:
     Args:
         html: Decoded. Its nesting may be of any depth: what is deeper than a browser would go
             counts as siblings.
+
+    Raises:
+        MemoryError: The tree does not fit.
     """
-    page = LexborHTMLParser(shallow(html))
+    page = _parsed(html)
     body = page.body
     blocks = Walk().blocks(_main(body)) if body else []
     if "\ufffd" not in html:
         blocks = _without_replacements(blocks)
     return Content(tuple(blocks), _metadata(page), _title(page))
+
+
+def _parsed(html: str) -> LexborHTMLParser:
+    try:
+        return LexborHTMLParser(shallow(html))
+    except SelectolaxError as error:  # it can make a tree of anything, if there is room for it
+        raise MemoryError from error
 
 
 def _without_replacements(blocks: list[Block]) -> list[Block]:

@@ -9,6 +9,8 @@ from corpus.blocks import Content
 from corpus.readers.html import read_html
 from corpus.readers.hugo import without_anchors, without_comments, without_shortcodes
 
+_MAX_NESTING = 20
+
 
 def read_markdown(text: str) -> Content:
     """Read CommonMark with tables, strikethrough, footnotes, HTML and Hugo's additions.
@@ -26,7 +28,8 @@ def plain_markdown(text: str) -> str:
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 100}).enable(
+    # each opening bracket is looked through up to so many levels deep: more is slow, not better
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_NESTING}).enable(
         ["table", "strikethrough"]
     )
     return parser.use(footnote_plugin)

@@ -3,11 +3,15 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from corpus.blocks import Block, Content
 from corpus.clean import clean
-from corpus.readers.sandbox import parse
+from corpus.errors import UnreadableSourceError
 from corpus.readers.text import text_blocks, wrap_width
+
+MAX_PAGES = 20_000
 
 _HYPHEN = re.compile("[\x02\ufffe](?:\r?\n)?")  # how pdfium marks a word that goes on below
 _DIGITS = re.compile("[0-9]+")
@@ -20,6 +24,21 @@ _MIN_PAGES = 3
 _DEEPEST_HEADING = 6
 
 
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What pdfium makes of a file.
+
+    Attributes:
+        pages: The text of each.
+        outline: Level from 2, title, page from 0, of each entry that leads somewhere.
+        metadata: As the file has it.
+    """
+
+    pages: list[str]
+    outline: list[tuple[int, str, int]]
+    metadata: dict[str, str]
+
+
 def read_pdf(data: bytes, source: str) -> Content:
     """Read the text of a PDF.
 
@@ -29,16 +48,62 @@ def read_pdf(data: bytes, source: str) -> Content:
     Raises:
         UnreadableSourceError: It needs a password, holds pictures only, or is damaged.
     """
-    parsed = parse("pdf", data, source)
-    pages = [clean(_HYPHEN.sub("", page)).split("\n") for page in parsed["pages"]]
+    parsed = _parsed(data, source)
+    pages = [clean(_HYPHEN.sub("", page)).split("\n") for page in parsed.pages]
     outline: dict[int, dict[str, int]] = defaultdict(dict)
-    for level, title, page in parsed["contents"]:
-        if page is not None:
-            outline[page].setdefault(_key(clean(title)), min(level, _DEEPEST_HEADING))
-    metadata = _metadata(parsed["metadata"])
+    for level, title, page in parsed.outline:
+        outline[page].setdefault(_key(clean(title)), min(level, _DEEPEST_HEADING))
+    metadata = _metadata(parsed.metadata)
     title = metadata.pop("title", "")
     blocks = tuple(_blocks(_without_running_heads(pages), outline))
     return Content(blocks, metadata | {"pages": str(len(pages))}, title)
+
+
+def _parsed(data: bytes, source: str) -> _Parsed:
+    import pypdfium2 as pdfium  # noqa: PLC0415 - other files do not need it
+
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise UnreadableSourceError(source, "needs a password", trouble="locked") from error
+        raise UnreadableSourceError(source, f"not a whole PDF: {error}") from error
+    if len(document) > MAX_PAGES:
+        reason = f"{len(document)} pages, at most {MAX_PAGES} are read"
+        raise UnreadableSourceError(source, reason, trouble="too_large")
+    pages = [_page_text(document, number) for number in range(len(document))]
+    if not any(page.strip() for page in pages):
+        reason = f"{len(pages)} pages without text: scanned pictures, perhaps"
+        raise UnreadableSourceError(source, reason, trouble="scanned")
+    try:
+        found = document.get_metadata_dict(skip_empty=True)
+        outline = list(_entries(document))
+    except (UnicodeError, pdfium.PdfiumError):  # the pages are what counts
+        found, outline = {}, []
+    keys = {"Title": "title", "Author": "author", "CreationDate": "created"}
+    metadata = {keys[key]: value for key, value in found.items() if key in keys}
+    return _Parsed(pages, outline, metadata)
+
+
+def _page_text(document: Any, number: int) -> str:  # noqa: ANN401 - a pypdfium2.PdfDocument
+    """Return the text of a page, an empty string if the page is broken."""
+    import pypdfium2 as pdfium  # noqa: PLC0415 - see _parsed
+
+    try:
+        page = document[number]
+        text: str = page.get_textpage().get_text_bounded()
+        page.close()
+    except pdfium.PdfiumError:
+        return ""
+    return text
+
+
+def _entries(document: Any) -> Iterator[tuple[int, str, int]]:  # noqa: ANN401 - as above
+    for mark in document.get_toc():
+        target = mark.get_dest()
+        page = target.get_index() if target is not None else None
+        if page is not None:
+            yield mark.level + 2, mark.get_title(), page
 
 
 def _blocks(
