@@ -16,8 +16,9 @@ from pathlib import Path
 from eval.bench.figures import Figure
 
 CAMPAIGNS = (
-    "kills", "corruption", "disk", "database", "replicas", "hostile", "fuzz_readers",
-    "fuzz_api", "fuzz_protocols", "load", "soak",
+    "kills", "corruption", "disk", "changes", "database", "replicas", "hostile", "encodings",
+    "door", "fuzz_readers", "fuzz_api", "fuzz_protocols", "fuzz_model", "fuzz_orders", "idle",
+    "load", "soak",
 )  # fmt: skip
 """Modules of `eval.bench` with a function `figures`."""
 
