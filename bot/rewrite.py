@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.answer import Turn
 from bot.lexicon import lexicon
 from bot.ordinals import ordinal_in
+from bot.smalltalk import small_talk
 from bot.verify import without_markers
 from corpus.fold import fold, fold_with_offsets
 from corpus.words import Segmenter, names
@@ -51,7 +52,7 @@ def standalone(
         gazetteer: Names of the corpus.
         segmenter: Cuts the question into words.
     """
-    turns = [turn for turn in turns if turn.answer.kind != "chat"]
+    turns = [turn for turn in turns if not small_talk(turn.question)]
     if not turns:
         return question
     focus = _focus(turns, gazetteer, segmenter)

@@ -135,7 +135,10 @@ def _with_what_is_wanted_first(
 
 
 def _has_what_is_wanted(question: Question, evidence: Evidence) -> bool:
-    return evidence.features["wanted"] == 1 and not other_version(question, evidence.text)
+    only = question.subjects if not question.rest else ()  # nothing else to tell it by
+    about_it = not only or any(subject in fold(evidence.text) for subject in only)
+    wanted = evidence.features["wanted"] == 1 and about_it
+    return wanted and not other_version(question, evidence.text)
 
 
 def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -113,12 +113,20 @@ class Dense:
         faiss.omp_set_num_threads(1)  # one thread a request; spinning ones only slow each other
         memory = np.frombuffer(data, np.uint8)
         with _READING:
+            before = (
+                faiss.get_deserialization_vector_byte_limit(),
+                faiss.get_deserialization_loop_limit(),
+            )
             faiss.set_deserialization_vector_byte_limit(2 * len(data))
             faiss.set_deserialization_loop_limit(10 * rows + 1000)
-            reader = faiss.ZeroCopyIOReader(  # type: ignore[attr-defined]  # likewise
-                faiss.swig_ptr(memory), len(data)
-            )
-            index = faiss.read_index(reader)
+            try:
+                reader = faiss.ZeroCopyIOReader(  # type: ignore[attr-defined]  # likewise
+                    faiss.swig_ptr(memory), len(data)
+                )
+                index = faiss.read_index(reader)
+            finally:  # whoever else reads with FAISS in this process has limits of its own
+                faiss.set_deserialization_vector_byte_limit(before[0])
+                faiss.set_deserialization_loop_limit(before[1])
         _check(index, kind, rows, dimension)
         return cls(index, data)
 

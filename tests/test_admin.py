@@ -107,7 +107,8 @@ def test_a_damaged_index_is_told_with_what_to_do(admin: TestClient, runtime: Run
     told = admin.get("/api/admin/index?collection=b").json()
     IndexReply.model_validate(told)
     assert told["index"] is None
-    assert "wenqu ingest --rebuild" in told["problem"]
+    assert "manifest.json" in told["problem"]
+    assert "正在自动修复" in told["problem"]
     assert told["documents"] == 1
 
 

@@ -325,6 +325,7 @@ def test_the_api_describes_itself_without_anything_from_elsewhere(client: TestCl
         "/api/admin/index",
         "/api/admin/questions",
         "/api/admin/report",
+        "/api/admin/conversations",
         "/api/admin/deliveries",
         "/api/admin/deliveries/{position}/replay",
         "/widget/token",

@@ -94,6 +94,7 @@ def test_conversations_past_their_time_are_deleted_when_the_service_starts(
             purged.set()
             return 1
 
+    runtime.settings = runtime.settings.model_copy(update={"store_conversations": False})
     runtime.conversations = Watched()
     with client_of(runtime):
         assert purged.wait(30)

@@ -42,7 +42,7 @@ from bot.errors import (
     UnsupportedError,
 )
 from bot.problems import INTERNAL, TROUBLES, Problem, problem_of
-from corpus.errors import Trouble, UnreadableSourceError, WenquError
+from corpus.errors import ParserError, Trouble, UnreadableSourceError, WenquError
 from index.errors import (
     CollectionNotFoundError,
     CorruptIndexError,
@@ -90,6 +90,7 @@ KNOWN = [
     NotReadyError("loading"),
     OverloadedError(5),
     UnreadableSourceError("a.pdf", "needs a password", trouble="locked"),
+    ParserError("no process to parse in can be started"),
     ModelError("no weights"),
     ModelMismatchError("A", "B"),
     CorruptIndexError(Path("g"), "bad"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,22 @@ def texts(data: bytes, name: str, sandbox: Sandbox) -> list[str]:
     return [each.text for each in found if isinstance(each, Document)]
 
 
+_FOREIGN: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def foreign() -> Iterator[None]:
+    """Leave out the servers that other tests of this process keep running."""
+    _FOREIGN.update(children())
+    yield
+    _FOREIGN.clear()
+
+
 def children() -> list[int]:
     """Processes that this one started and that are still there, as the system counts them."""
     task = Path(f"/proc/{os.getpid()}/task")
-    return [int(pid) for each in task.iterdir() for pid in (each / "children").read_text().split()]
+    found = [int(pid) for each in task.iterdir() for pid in (each / "children").read_text().split()]
+    return [pid for pid in found if pid not in _FOREIGN]
 
 
 @LINUX

@@ -160,7 +160,7 @@ def test_a_message_is_known_for_a_week_and_then_forgotten(runtime: Runtime) -> N
     assert sent.begin("b") is None
     assert sent.begin("a") == "1.5"
     now[0] = 7.1 * day
-    assert sent.begin("c") is None
+    sent.purge()
     assert sent.begin("a") is None
     assert sent.begin("b") == ""
 

@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -156,6 +157,12 @@ class Keeping:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
+
+    def owned_by(self, owner: str) -> "Keeping":
+        """Return the same for one owner, as the conversations of a runtime do."""
+        mine = copy(self)
+        mine._inner = self._inner.owned_by(owner)
+        return mine
 
     def add(self, session_id: str, turn: Turn, *, turn_id: str) -> None:
         self._add(self._inner, session_id, turn, turn_id)

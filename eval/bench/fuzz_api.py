@@ -31,6 +31,8 @@ _QUIET = {
     "WENQU_FETCH_PORTS": "9",  # where nobody answers: what is made up is fetched from nowhere
 }
 _FULL_SECONDS = 240
+_ONLY_WITH_A_KEY = "missing_required_header"
+"""It wants 401; a service without any key answers 403, as no header would open it."""
 _FEWEST = 100
 """With fewer requests nothing was shown: something came in between."""
 
@@ -85,6 +87,7 @@ def _run(url: str, folder: Path, *, full: bool, seed: int, key: str) -> Fuzzed:
         *("--seed", str(seed), "--continue-on-failure", "--report", "json"),
         *("--request-timeout", "60", "--no-color"),
         *("--report-json-path", str(report)),
+        *(() if key else ("--exclude-checks", _ONLY_WITH_A_KEY)),
         *(("--max-time", str(_FULL_SECONDS)) if full else ()),
     ]
     began = time.monotonic()

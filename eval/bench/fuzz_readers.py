@@ -12,6 +12,7 @@ document whose offsets do not hold. Each input is kept under its hash.
 import argparse
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -179,13 +180,14 @@ def _hold(right: object, what: str) -> None:
 
 
 def child(seed: int, folder: Path) -> None:
-    """Try inputs until somebody ends this process; the one that is tried lies in the folder."""
+    """Try inputs until this process is ended, or its parent has; the present one lies in `now`."""
+    parent = os.getppid()
     draw = random.Random(seed)  # noqa: S311  # reproducible, not secret
     segmenter = Segmenter(folder / "jieba")
     sources = seeds()
     tried: Counter[str] = Counter()
     now, count = folder / "now", folder / "count"
-    while True:
+    while os.getppid() == parent:
         kind, data = draw.choice(sources)
         text = None if draw.randrange(4) else made_up(draw)
         other = draw.choice(sources)[1]
@@ -287,6 +289,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.child:
         child(int(options.child[0]), Path(options.child[1]))
+        return 0
     tried, found = fuzz(options.seconds, options.seed)
     total = sum(tried.values())
     print(f"seed {options.seed}: {total} inputs in {options.seconds:.0f} s: {dict(tried)}")

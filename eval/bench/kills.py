@@ -94,7 +94,8 @@ def kills_at_operations(trial: Trial, count: int | None, seed: int) -> Figure:
         with trial.copy() as data:
             inject = ["-e", f"inject={call}:signal=SIGKILL:when={number}"]
             process = trial.start(change, data, under=[*_strace(call), *inject])
-            process.wait(300)
+            if process.wait(300) == 0:  # else this would show nothing
+                tally.wrong.append(f"{change}: was not killed at {call} {number}")
             _judge(trial, change, data, process, tally)
     return Figure(
         "R2",
@@ -108,7 +109,7 @@ def kills_at_operations(trial: Trial, count: int | None, seed: int) -> Figure:
 def order_of_writing(trial: Trial) -> Figure:
     """Watch in which order a change reaches the disk."""
     started = time.monotonic()
-    calls = operations(trial, "ingest")
+    calls = [(name, rest) for _, name, rest in operations(trial, "ingest")]
     wrong = out_of_order(calls, trial.data)
     return Figure(
         "R3",
@@ -208,21 +209,24 @@ def _strace(calls: str) -> list[str]:
 
 
 @cache
-def operations(trial: Trial, change: Change) -> Sequence[tuple[str, str]]:
-    """Return the file operations of a change: their names, and the rest of what strace prints."""
+def operations(trial: Trial, change: Change) -> Sequence[tuple[str, str, str]]:
+    """Return the file operations of a change: thread, name, and the rest of what strace prints."""
     log = trial.folder / "strace.log"
     watch = ["strace", "-f", "-y", "-o", str(log), "--seccomp-bpf", "-e", f"trace={_OPERATIONS}"]
     with trial.copy() as data:
         trial.make(change, data, under=watch)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     found = (_CALL.match(line) for line in lines)
-    return [(call[2], call[3]) for call in found if call]
+    return [(call[1], call[2], call[3]) for call in found if call]
 
 
 def points(trial: Trial, change: Change) -> Iterator[tuple[str, int]]:
-    """Yield name and number of the file operations of a change within the data folder."""
-    counts = Counter[str]()
-    for name, rest in operations(trial, change):
-        counts[name] += 1
+    """Yield name and number of the file operations of a change within the data folder.
+
+    The number counts the calls of one thread, as strace does when it injects.
+    """
+    counts = Counter[tuple[str, str]]()
+    for thread, name, rest in operations(trial, change):
+        counts[thread, name] += 1
         if str(trial.data) in rest:
-            yield name, counts[name]
+            yield name, counts[thread, name]

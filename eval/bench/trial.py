@@ -141,6 +141,7 @@ class Trial:
     def copy(self, name: str = "data") -> Iterator[Path]:
         """Yield a fresh copy of the data folder, below `folder` by that name."""
         copied = self.data.with_name(name)
+        shutil.rmtree(copied, ignore_errors=True)  # what was broken off before may be there
         shutil.copytree(self.base, copied)
         try:
             yield copied
