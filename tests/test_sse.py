@@ -4,7 +4,6 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,8 +159,8 @@ class Keeping:
 
     def owned_by(self, owner: str) -> "Keeping":
         """Return the same for one owner, as the conversations of a runtime do."""
-        mine = copy(self)
-        mine._inner = self._inner.owned_by(owner)
+        mine = Keeping.__new__(Keeping)
+        mine._inner, mine._add = self._inner.owned_by(owner), self._add
         return mine
 
     def add(self, session_id: str, turn: Turn, *, turn_id: str) -> None:
