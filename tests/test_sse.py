@@ -157,7 +157,7 @@ class Keeping:
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
-    def owned_by(self, owner: str) -> "Keeping":
+    def owned_by(self, owner: str | None) -> "Keeping":
         """Return the same for one owner, as the conversations of a runtime do."""
         mine = Keeping.__new__(Keeping)
         mine._inner, mine._add = self._inner.owned_by(owner), self._add
