@@ -22,6 +22,15 @@ from index.lock import holder
 _LAST = 0.1
 """Half of the kills fall into this share of the time a change takes, where it is written."""
 _GONE_SECONDS = 10
+_LEAST = 10
+PHASES = (
+    "1 reading",
+    "2 embedding",
+    "3 writing",
+    "4 before the commit",
+    "5 after the commit",
+    "6 when it was done",
+)
 _OPERATIONS = "fsync,fdatasync,pwrite64,rename,unlinkat,rmdir,ftruncate"
 _CALL = re.compile(r"^([0-9]+) +([a-z0-9_]+)\((.*)$")
 
@@ -30,10 +39,13 @@ def figures(*, full: bool, seed: int) -> Iterator[Figure]:
     """Kill real `wenqu` commands and yield what was left of their work."""
     with TemporaryDirectory() as made:
         trial = Trial(Path(made), sharing())
-        yield kills_at_random(trial, 200 if full else 9, seed)
+        phases = Counter[str]()
+        yield kills_at_random(trial, 200 if full else 9, seed, phases)
         if shutil.which("strace"):
             yield order_of_writing(trial)
-            yield kills_at_operations(trial, None if full else 6, seed)
+            yield kills_at_operations(trial, None if full else 6, seed, phases)
+        if full:
+            yield _spread(phases)
 
 
 def sharing() -> Callable[[Settings], Runtime]:
@@ -63,7 +75,16 @@ class Tally:
         return f"{total - self.new} old, {self.new} new, {len(self.wrong)} wrong; killed {told}"
 
 
-def kills_at_random(trial: Trial, count: int, seed: int) -> Figure:
+def _spread(phases: Counter[str]) -> Figure:
+    """Tell whether every phase was met often enough for the other figures to say anything."""
+    told = ", ".join(f"{name} {phases[name]}" for name in PHASES)
+    enough = all(phases[name] >= _LEAST for name in PHASES)
+    return Figure("R1", f"at least {_LEAST} kills in each phase", told, held=enough, seconds=0.0)
+
+
+def kills_at_random(
+    trial: Trial, count: int, seed: int, phases: Counter[str] | None = None
+) -> Figure:
     """Kill a change at moments spread over the time it takes, half of them near its end."""
     started, chance = time.monotonic(), random.Random(seed)  # noqa: S311  # no secret
     tally = Tally()
@@ -75,6 +96,7 @@ def kills_at_random(trial: Trial, count: int, seed: int) -> Figure:
             time.sleep(share * trial.seconds(change))
             kill(process)
             _judge(trial, change, data, process, tally)
+    (Counter[str]() if phases is None else phases).update(tally.phases)
     return Figure(
         "R1",
         f"{count} kills during ingest, replace and delete (seed {seed})",
@@ -84,7 +106,9 @@ def kills_at_random(trial: Trial, count: int, seed: int) -> Figure:
     )
 
 
-def kills_at_operations(trial: Trial, count: int | None, seed: int) -> Figure:
+def kills_at_operations(
+    trial: Trial, count: int | None, seed: int, phases: Counter[str] | None = None
+) -> Figure:
     """Kill a change as it comes to each of its file operations; `count` of them if not all."""
     started, chance = time.monotonic(), random.Random(seed)  # noqa: S311  # no secret
     tally = Tally()
@@ -97,6 +121,7 @@ def kills_at_operations(trial: Trial, count: int | None, seed: int) -> Figure:
             if process.wait(300) == 0:  # else this would show nothing
                 tally.wrong.append(f"{change}: was not killed at {call} {number}")
             _judge(trial, change, data, process, tally)
+    (Counter[str]() if phases is None else phases).update(tally.phases)
     return Figure(
         "R2",
         f"killed before {count or 'each'} of {len(every)} file operations (seed {seed})",
@@ -181,14 +206,14 @@ def _phase(trial: Trial, data: Path, process: "subprocess.Popen[bytes]") -> str:
     before = {path.name for path in base.glob("g-*")}
     (current,) = _current(data)
     if process.returncode == 0:
-        return "6 when it was done"
+        return PHASES[5]
     if current not in before:
-        return "5 after the commit"
+        return PHASES[4]
     if {path.name for path in root.glob("g-*")} - before:
-        return "4 before the commit"
+        return PHASES[3]
     if list(root.glob(".tmp-*")):
-        return "3 writing"
-    return "2 embedding" if holder(root) != holder(base) else "1 reading"
+        return PHASES[2]
+    return PHASES[1] if holder(root) != holder(base) else PHASES[0]
 
 
 def _current(data: Path) -> list[str | None]:
