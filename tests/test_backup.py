@@ -348,6 +348,16 @@ def test_members_that_overlap_are_refused(place: Place, archive: Path, tmp_path:
         place.restore(tmp_path / "overlapping", force=True)
 
 
+def test_a_member_that_is_encrypted_is_refused(place: Place, archive: Path, tmp_path: Path) -> None:
+    data = bytearray(archive.read_bytes())
+    at = data.rindex(b"database.sqlite") - 46  # its entry in the directory
+    assert data[at : at + 4] == b"PK\x01\x02"
+    data[at + 8] |= 1
+    (tmp_path / "locked").write_bytes(data)
+    with pytest.raises(BackupError, match="compressed or encrypted"):
+        place.restore(tmp_path / "locked", force=True)
+
+
 def with_database(archive: Path, folder: Path, statement: str) -> Path:
     """Make a backup whose database was changed by somebody, and which says so rightly."""
     with zipfile.ZipFile(archive) as old:
