@@ -1,3 +1,4 @@
+import json
 import time
 from collections.abc import Iterator
 from random import Random
@@ -59,6 +60,45 @@ def test_what_a_platform_signs_is_taken(field: Field, name: str) -> None:
     message = sender.asked(9_000)
     assert field.wire.ask(sender.signed(message, time.time())).status in {200, 202}
     assert field.wire.ask(sender.signed(message, time.time() - 310)).status == 401
+
+
+ODD: tuple[object, ...] = (
+    "\ud800",
+    "\0",
+    10**400,
+    -(10**400),
+    2**63,
+    1e308,
+    "x" * 5000,
+    True,
+    [],
+    {},
+    None,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("feishu", "event sender sender_id open_id"),  # half a character went to the database
+        ("dingtalk", "senderStaffId"),  # likewise
+        ("dingtalk", "robotCode"),  # likewise
+        ("dingtalk", "sessionWebhookExpiredTime"),  # 400 digits became a float
+    ],
+)
+def test_no_value_of_a_signed_field_is_an_error_of_ours(
+    field: Field, name: str, place: str
+) -> None:
+    (sender,) = (each for each in field.senders if each.name == name)
+    *above, last = place.split()
+    for number, odd in enumerate(ODD):
+        message = json.loads(sender.asked(50_000 + number))
+        holder = message
+        for key in above:
+            holder = holder[key]
+        holder[last] = odd
+        request = sender.signed(json.dumps(message).encode(), time.time() - number)
+        assert field.wire.ask(request).status in {200, 400}, odd
 
 
 def test_every_forgery_differs_from_what_was_signed_or_is_known_to_be_the_same() -> None:

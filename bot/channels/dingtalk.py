@@ -14,11 +14,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -70,12 +70,12 @@ class Asked(BaseModel):
     conversationType: str  # noqa: N815
     chatbotCorpId: gate.Id = "-"  # noqa: N815
     chatbotUserId: str = ""  # noqa: N815
-    senderId: str = ""  # noqa: N815
-    senderStaffId: str | None = None  # noqa: N815
-    robotCode: str | None = None  # noqa: N815
+    senderId: gate.Storable = ""  # noqa: N815
+    senderStaffId: gate.Storable | None = None  # noqa: N815
+    robotCode: gate.Storable | None = None  # noqa: N815
     isInAtList: bool | None = None  # noqa: N815
     sessionWebhook: str  # noqa: N815
-    sessionWebhookExpiredTime: int  # noqa: N815
+    sessionWebhookExpiredTime: Annotated[int, Field(ge=0, lt=2**63)]  # noqa: N815
     text: Text | None = None
     content: RichText | None = None
 

@@ -42,7 +42,7 @@ class Keys:
 class Person(BaseModel):
     """Somebody, or a bot, as this application knows them."""
 
-    open_id: str = ""
+    open_id: gate.Storable = ""
 
 
 class Mention(BaseModel):

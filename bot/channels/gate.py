@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 from starlette.exceptions import HTTPException
 
 from bot.errors import SignatureError
@@ -34,6 +34,10 @@ def storable(text: str) -> str:
     """Return `text` without what no database takes: halves of characters, and NUL."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\0", "\ufffd")
+
+
+Storable = Annotated[str, AfterValidator(storable)]
+"""Text of a platform that is kept and not shown; of what no database takes, no more than a sign."""
 
 
 def sole(values: Sequence[str], form: re.Pattern[str], name: str) -> str:

@@ -26,6 +26,7 @@ from bot.testing import CAT_QUESTION
 from corpus.chunk import chunk
 from corpus.document import Document, Passage
 from corpus.read import read
+from corpus.sentences import Span, item_marker
 from corpus.words import Segmenter
 from eval.bench.field import Tally, rounds
 from eval.bench.figures import Figure
@@ -169,7 +170,10 @@ def faults_of(pieces: Sequence[Piece], passages: Sequence[Passage], *, mark: boo
             " ".join((each.quote, *each.passage.headings, each.passage.document_id))
             for each in map(quotes.__getitem__, numbers)
         ).lower()
-        for token in _TOKEN.findall(_MARKER.sub("", piece.text)):
+        said = _MARKER.sub("", piece.text).strip()
+        # where a sentence stands in a list is its form and claims nothing
+        claim = said[item_marker(said, Span(0, len(said))) :]
+        for token in _TOKEN.findall(claim):
             if token.lower() not in cited:
                 yield f"{token!r} of {piece.text!r} is not in {cited!r}"
         if "evil.example" in piece.text or "<b>" in piece.text:
