@@ -92,13 +92,16 @@ def test_a_child_that_is_killed_costs_one_file() -> None:
 
 
 @LINUX
-def test_one_child_reads_file_after_file() -> None:
+@pytest.mark.parametrize("held", [0, 600_000_000])
+def test_one_child_reads_file_after_file(held: int) -> None:
+    ballast = bytearray(b"x") * held  # of ours, which says nothing about the child
     with Sandbox() as sandbox:
         seen = set()
         for number in range(20):
             assert texts(b"%d" % number, "a.txt", sandbox) == [str(number)]
             seen |= set(children())
         assert len(seen) == 1
+    assert len(ballast) == held
 
 
 @LINUX

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +30,12 @@ def slack() -> Iterator[FakeSlack]:
 
 
 @pytest.fixture(scope="module")
-def service(bundled: Path, slack: FakeSlack) -> Iterator[str]:
+def service(
+    bundled: Path, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    data = shutil.copytree(bundled, tmp_path_factory.mktemp("slack") / "var")
     with Server(
-        bundled,
+        data,
         WENQU_SLACK_BOT_TOKEN=BOT_TOKEN,
         WENQU_SLACK_SIGNING_SECRET=SIGNING_SECRET,
         WENQU_SLACK_API_URL=slack.url,

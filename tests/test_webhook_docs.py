@@ -2,6 +2,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 
 
 @pytest.fixture(scope="module")
-def service(bundled: Path) -> Iterator[str]:
+def service(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data = shutil.copytree(bundled, tmp_path_factory.mktemp("webhooks") / "var")
     webhooks = json.dumps({"crm": {"secret": SECRET}})
-    with Server(bundled, WENQU_WEBHOOKS=webhooks) as server:
+    with Server(data, WENQU_WEBHOOKS=webhooks) as server:
         yield server.url
 
 

@@ -5,10 +5,12 @@ What a system does not have is left out: the limits are those of Linux, most of 
 
 import ctypes
 import os
+import re
 import signal
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _CLONE_NEWUSER = 0x10000000  # linux/sched.h
@@ -59,9 +61,19 @@ def allow(seconds: int) -> None:
 
 def worn(megabytes: int) -> bool:
     """Tell whether this process has used so much memory that a fresh one is the better."""
+    return _most_used() > megabytes * 1_000_000 // 3
+
+
+def _most_used() -> int:
+    """Return the most bytes of memory that this process has held at once; 0 if that is unknown."""
+    with suppress(OSError):
+        # On Linux `ru_maxrss` counts what the process that started this one held
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
+            return int(found[1]) * 1024
     try:
         import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
-        return False
+        return 0
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB, on macOS bytes
-    return used * (1 if sys.platform == "darwin" else 1024) > megabytes * 1_000_000 // 3
+    return used * (1 if sys.platform == "darwin" else 1024)
