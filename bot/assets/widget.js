@@ -119,7 +119,11 @@ iframe { display: block; width: 100%; height: 100%; border: 0; color-scheme: inh
     const more = { title, greeting, collection, ...(on ? { colour, on } : {}) };
     for (const [name, value] of Object.entries(more)) if (value) query.set(name, value);
     made.title = title || openName;
-    made.setAttribute("sandbox", "allow-scripts allow-same-origin allow-forms allow-popups");
+    // a browser shows no page with an opener policy in a sandbox: a source escapes it
+    made.setAttribute(
+      "sandbox",
+      "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox",
+    );
     made.referrerPolicy = "origin";
     made.allow = "clipboard-write";
     made.src = `${home}/widget/frame?${query}`;
