@@ -17,6 +17,7 @@ from bot.short import short_answer
 from bot.smalltalk import small_talk
 from bot.statement import CONFIDENCE, statement
 from bot.verify import supported
+from bot.wording import in_words_of
 from corpus.document import Document, Passage
 from corpus.errors import SpanError
 from index.errors import DocumentNotFoundError
@@ -99,7 +100,8 @@ class Bot:
         generation = self.library.generation()
         if generation is None:
             return []
-        asked, index = check(question), generation.index
+        index = generation.index
+        asked = in_words_of(index, check(question))
         return index.search(asked, k, words=words_to_find(asked, index.segmenter), watch=watch)
 
     def prepare(
@@ -131,6 +133,7 @@ class Bot:
             return Prepared(asked, asked, (), index, watch)
         with watch.stage("rewrite"):
             alone = rewritten or standalone(asked, turns, index.gazetteer, index.segmenter)
+            alone = in_words_of(index, alone)
         words = words_to_find(alone, index.segmenter)
         hits = tuple(index.search(alone, top_k, words=words, watch=watch))
         return Prepared(asked, alone, hits, index, watch)

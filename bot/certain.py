@@ -15,6 +15,10 @@ CERTAIN = 0.6
 _LOOKED_AT = 5
 _SHORTEST = 4
 _NOT_SAID = re.compile(r"[\W_]+")
+_PASSIVE = re.compile(
+    r"(?P<object>[^，。,]+?)是?被(?:谁|哪[个家位]?\w{0,2}?)(?P<verb>[^了的，。？?]{2,4})[了的]?[？?\s]*$"
+)
+"""«X 被谁接受了», which a text may say as «接受 X»."""
 _RELATION = re.compile(r"关系|联系")
 
 
@@ -58,8 +62,11 @@ def _gives_date(question: Question, evidence: Evidence) -> bool:
 def _repeats(question: Question, evidence: Evidence) -> bool:
     if not (question.subjects and question.rest):
         return False
-    stated = _NOT_SAID.sub("", lexicon().asks.sub("", fold(question.text)))
-    return len(stated) >= _SHORTEST and stated in _NOT_SAID.sub("", fold(evidence.text))
+    asked, text = fold(question.text), _NOT_SAID.sub("", fold(evidence.text))
+    passive = _PASSIVE.search(asked)
+    said = passive["verb"] + passive["object"] if passive else lexicon().asks.sub("", asked)
+    stated = _NOT_SAID.sub("", said)
+    return len(stated) >= _SHORTEST and stated in text
 
 
 def _relates(question: Question, evidence: Evidence) -> bool:

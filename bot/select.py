@@ -157,7 +157,11 @@ def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
 
 
 def _sides(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
-    """Return the best sentence about each thing compared, fewer where one speaks of all."""
+    """Return the best sentence about each thing compared, fewer where one speaks of all.
+
+    Any other that is about as good and speaks of all of them comes with it: what they share is
+    often said in one sentence and what tells them apart in the next.
+    """
     sides = _compared(question)
     chosen: list[Evidence] = []
     for side in sides[:SENTENCES]:
@@ -166,7 +170,19 @@ def _sides(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
         about = next((one for one in evidence if _about(side, one)), None)
         if about is not None:
             chosen.append(about)
-    return chosen if len(sides) > 1 else []
+    if len(sides) < 2 or not chosen:  # noqa: PLR2004 - it takes two
+        return []
+    further = (
+        one
+        for one in evidence
+        if one not in chosen
+        and evidence[0].score - one.score <= NEARLY
+        and all(_about(side, one) for side in sides)
+    )
+    for one in further:
+        if len(chosen) < SENTENCES and sum(len(said.text) for said in chosen) < ENOUGH:
+            chosen.append(one)
+    return chosen
 
 
 def _compared(question: Question) -> Sequence[str]:

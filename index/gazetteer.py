@@ -19,6 +19,7 @@ _SHORTEST = 2
 _LONGEST = 30
 _SHORTEST_HEADING = 4
 _LABEL = re.compile(r"([^\s：:。，,；;（(]{2,15})[：:。]")
+_LATIN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+(?![A-Za-z0-9])")
 _QUOTED = re.compile(r"《([^《》]{2,20})》")
 
 
@@ -103,6 +104,15 @@ class Gazetteer:
             if folded.startswith(key, at) and _stands_alone(folded, at, at + len(key)):
                 return key, self._by_key[key]
         return None
+
+    @cached_property
+    def words(self) -> Mapping[str, str]:
+        """The Latin words of all names: folded, and as the corpus writes them."""
+        found: dict[str, str] = {}
+        for name in self.entries:
+            for word in _LATIN.findall(name):
+                found.setdefault(fold(word), word)
+        return found
 
     @cached_property
     def _by_key(self) -> dict[str, str]:

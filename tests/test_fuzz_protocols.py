@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import count
 from random import Random
 
 import pytest
@@ -77,6 +78,12 @@ ODD: tuple[object, ...] = (
 )
 
 
+@pytest.fixture(scope="module")
+def moments() -> Iterator[float]:
+    """Times of some minutes ago, in seconds, no two the same and none that another test uses."""
+    return (at / 1000 for at in count(int(time.time() - 200) * 1000))
+
+
 @pytest.mark.parametrize(
     ("name", "place"),
     [
@@ -87,7 +94,7 @@ ODD: tuple[object, ...] = (
     ],
 )
 def test_no_value_of_a_signed_field_is_an_error_of_ours(
-    field: Field, name: str, place: str
+    field: Field, moments: Iterator[float], name: str, place: str
 ) -> None:
     (sender,) = (each for each in field.senders if each.name == name)
     *above, last = place.split()
@@ -97,7 +104,7 @@ def test_no_value_of_a_signed_field_is_an_error_of_ours(
         for key in above:
             holder = holder[key]
         holder[last] = odd
-        request = sender.signed(json.dumps(message).encode(), time.time() - number)
+        request = sender.signed(json.dumps(message).encode(), next(moments))
         assert field.wire.ask(request).status in {200, 400}, odd
 
 
