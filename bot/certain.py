@@ -16,7 +16,7 @@ _LOOKED_AT = 5
 _SHORTEST = 4
 _NOT_SAID = re.compile(r"[\W_]+")
 _PASSIVE = re.compile(
-    r"(?P<object>[^，。,]+?)是?被(?:谁|哪[个家位]?\w{0,2}?)(?P<verb>[^了的，。？?]{2,4})[了的]?[？?\s]*$"
+    r"(?P<object>[^，。,]+?)是?被(?:谁|哪[个家位]?(?:公司|厂商|组织|机构|国家?|人)?)(?P<verb>[^了的，。？?]{2,4})[了的]?[？?\s]*$"
 )
 """«X 被谁接受了», which a text may say as «接受 X»."""
 _RELATION = re.compile(r"关系|联系")

@@ -28,6 +28,8 @@ def certain(segmenter: Segmenter, question: str, sentence: str, heading: str = "
         ("Kubernetes 的前身是什么？", "人们称它 Borg（Kubernetes 的前身）。"),
         ("Docker 和 Borg 是什么关系？", "Borg 比 Docker 早得多。"),
         ("Docker 的全称是什么？", "Docker（Dock Worker）。"),
+        ("Docker 被谁收购了？", "2019年，另一家公司宣布收购Docker。"),
+        ("Borg 是被哪家公司采用的？", "起初只有一家采用 Borg。"),
     ],
 )
 def test_a_form_that_answers_needs_no_model(
@@ -44,6 +46,7 @@ def test_a_form_that_answers_needs_no_model(
         ("Kubernetes 是哪一年出现的？", "2013年，Docker 问世。"),
         ("Kubernetes 的作者是谁？", "人们称它 Borg（Kubernetes 的前身）。"),
         ("Docker 和 Borg 是什么关系？", "Docker 很流行。"),
+        ("Docker 被谁收购了？", "Docker 收购了一些公司。"),  # the other way round
     ],
 )
 def test_a_near_miss_does_not_answer(segmenter: Segmenter, question: str, sentence: str) -> None:

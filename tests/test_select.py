@@ -16,6 +16,10 @@ TEXT = """镜像的三个特点
 小型机：整机切分，分成多个分区使用。
 
 PC 服务器：切割成虚拟机或容器使用。
+
+rkt 由 CoreOS 推出。rkt 和 Docker 类似，都能打包应用。rkt 和 Docker 不同的地方在于没有友好功能。
+
+很久以前 rkt 和 Docker 都没有出现。
 """
 MACHINES = TEXT.index("机器\n")
 DOCUMENT = Document(
@@ -74,3 +78,12 @@ def test_a_comparison_has_both_sides_also_where_the_corpus_has_no_name_for_them(
     small = evidence("小型机：整机切分，分成多个分区使用。", 9.0)
     servers = evidence("PC 服务器：切割成虚拟机或容器使用。", 1.0)
     assert texts(asked("compare", question, "小型机"), small, servers) == [small.text, servers.text]
+
+
+def test_a_comparison_has_what_is_shared_and_what_tells_apart() -> None:
+    alike = evidence("rkt 和 Docker 类似，都能打包应用。", 9.0)
+    unlike = evidence("rkt 和 Docker 不同的地方在于没有友好功能。", 8.5)
+    one = evidence("rkt 由 CoreOS 推出。", 8.4)
+    far = evidence("很久以前 rkt 和 Docker 都没有出现。", 2.0)
+    question = asked("compare", "rkt 和 Docker 有什么不同？", "rkt", "docker")
+    assert texts(question, alike, unlike, one, far) == [alike.text, unlike.text]
