@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from bot.dated import date_asked, told_of
 from bot.direct import direct_answer
 from bot.evidence import Evidence
 from bot.lexicon import lexicon
@@ -28,7 +29,7 @@ def is_certain(question: Question, evidence: Sequence[Evidence], meant: Item | N
     The question is a heading, «参考文献有哪些？», or asks for a list item by its number; a sentence
     has the other name of a thing beside it; or the one date of a subject of which nothing else is
     asked; or the very words of the question, «Kubernetes 的前身»; or both things whose relation is
-    asked for.
+    asked for; or begins with the date that the question is about and nothing else.
 
     Args:
         question: Taken apart.
@@ -40,8 +41,11 @@ def is_certain(question: Question, evidence: Sequence[Evidence], meant: Item | N
         return True
     forms = (_gives_name, _gives_date, _repeats, _relates)
     first = evidence[:_LOOKED_AT]
-    return _is_heading(question, evidence[0]) or any(
-        form(question, one) for one in first for form in forms
+    dated = told_of(date_asked(question), evidence)
+    return (
+        bool(dated)
+        or _is_heading(question, evidence[0])
+        or any(form(question, one) for one in first for form in forms)
     )
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bot.dated import date_asked, told_of
 from bot.direct import answer_pattern, direct_answer, other_version
 from bot.evidence import Evidence
 from bot.lists import announcement, announces, label, opens_item, whole_list
@@ -55,10 +56,14 @@ def select(question: Question, evidence: Sequence[Evidence], document_of: Docume
     """Choose from `evidence`, best first and not empty.
 
     A question for a list gets the whole list, and so does any question whose best sentence
-    announces one. A comparison gets a sentence about each side. All others get the best sentence
-    and those about as good; where that is itself a question or only a label, what follows it.
+    announces one. A question that names only a date gets what happened then. A comparison gets a
+    sentence about each side. All others get the best sentence and those about as good; where that
+    is itself a question or only a label, what follows it.
     """
     evidence = _with_what_is_wanted_first(question, evidence)
+    dated = told_of(date_asked(question), evidence)
+    if dated:
+        return Selection(tuple(_in_reading_order(dated)))
     items = [] if ordinal_in(question.text) else _list(question, evidence, document_of)
     if items:
         return Selection(tuple(items), is_list=True)
