@@ -129,21 +129,29 @@ def _with_what_is_wanted_first(
     best = evidence[0]
     if question.kind not in {"when", "count", "naming"} or _has_what_is_wanted(question, best):
         return evidence
-    subjects = question.subjects or question.names
     for other in evidence:
         if best.score - other.score > _WANTED_NEARLY:
             break
-        about_it = any(subject in fold(other.text) for subject in subjects)
-        if about_it and _has_what_is_wanted(question, other):
+        if _names_subject(question, other) and _has_what_is_wanted(question, other):
             return [other, *(one for one in evidence if one is not other)]
     return evidence
 
 
 def _has_what_is_wanted(question: Question, evidence: Evidence) -> bool:
-    only = question.subjects if not question.rest else ()  # nothing else to tell it by
-    about_it = not only or any(subject in fold(evidence.text) for subject in only)
-    wanted = evidence.features["wanted"] == 1 and about_it
+    wanted = evidence.features["wanted"] == 1 and _is_about_subject(question, evidence)
     return wanted and not other_version(question, evidence.text)
+
+
+def _is_about_subject(question: Question, evidence: Evidence) -> bool:
+    """Whether the sentence names the subject or, where more is asked of it, stands below it."""
+    if question.rest:
+        return evidence.features["subject"] > 0
+    return not question.subjects or _names_subject(question, evidence)
+
+
+def _names_subject(question: Question, evidence: Evidence) -> bool:
+    subjects = question.subjects or question.names
+    return any(subject in fold(evidence.text) for subject in subjects)
 
 
 def _best(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
