@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from bot import messages
 from bot.answer import Answer, Refusal, Turn
 from bot.compose import Composed, compose
+from bot.defining import with_definition
 from bot.evidence import Evidence, gather
 from bot.ordinals import Item, item_meant, ordinal_in
 from bot.question import Question, check, understand, words_to_find
@@ -168,7 +169,8 @@ class Bot:
             return None
         with prepared.watch.stage("read"):
             question = understand(prepared.standalone_question, index.segmenter, index.gazetteer)
-            found, item = self._with_item(question, prepared.hits)
+            found = with_definition(question, prepared.hits, index)
+            found, item = self._with_item(question, found)
             readings = read(self._reader, self._uses, question.text, found)
             hits = rerank(found, readings)
             evidence = gather(question, hits, index, readings, item)

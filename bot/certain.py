@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bot.dated import date_asked, told_of
+from bot.defining import defines
 from bot.direct import direct_answer
 from bot.evidence import Evidence
 from bot.lexicon import lexicon
@@ -29,7 +30,8 @@ def is_certain(question: Question, evidence: Sequence[Evidence], meant: Item | N
     The question is a heading, «参考文献有哪些？», or asks for a list item by its number; a sentence
     has the other name of a thing beside it; or the one date of a subject of which nothing else is
     asked; or the very words of the question, «Kubernetes 的前身»; or both things whose relation is
-    asked for; or begins with the date that the question is about and nothing else.
+    asked for; or says what the only subject is; or begins with the date that the question is about
+    and nothing else.
 
     Args:
         question: Taken apart.
@@ -39,7 +41,7 @@ def is_certain(question: Question, evidence: Sequence[Evidence], meant: Item | N
     ordinal = ordinal_in(question.text) if meant else None
     if meant and ordinal and meant.is_all_asked(question, ordinal):
         return True
-    forms = (_gives_name, _gives_date, _repeats, _relates)
+    forms = (_gives_name, _gives_date, _repeats, _relates, _defines)
     first = evidence[:_LOOKED_AT]
     dated = told_of(date_asked(question), evidence)
     return (
@@ -71,6 +73,11 @@ def _repeats(question: Question, evidence: Evidence) -> bool:
     said = passive["verb"] + passive["object"] if passive else lexicon().asks.sub("", asked)
     stated = _NOT_SAID.sub("", said)
     return len(stated) >= _SHORTEST and stated in text
+
+
+def _defines(question: Question, evidence: Evidence) -> bool:
+    only = question.kind == "definition" and not question.rest and len(question.subjects) == 1
+    return only and defines(question.subjects[0], evidence.text)
 
 
 def _relates(question: Question, evidence: Evidence) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bot.alike import alike
+from bot.defining import defines
 from bot.direct import answer_pattern
 from bot.lexicon import lexicon
 from bot.naming import other_name
@@ -135,8 +136,9 @@ def wanted(question: Question, text: str) -> float:
         found = counted is not None and counted.search(folded) is not None
         return 1.0 if found else 0.5 * bool(_NUMBER.search(folded))
     if question.kind == "definition" and question.subjects:
-        subject = re.escape(question.subjects[-1])
-        return float(bool(re.search(rf"^.{{0,12}}{subject}.{{0,8}}(?:是|指|即|：|为)", folded)))
+        subject = question.subjects[-1]
+        opens = re.search(rf"^.{{0,12}}{re.escape(subject)}.{{0,8}}(?:是|指|即|：|为)", folded)
+        return float(bool(opens) or defines(subject, text))
     pattern = lexicon().wanted.get(question.kind)
     return 0.5 if pattern is None else float(bool(pattern.search(folded)))
 

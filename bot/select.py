@@ -23,6 +23,8 @@ NEARLY = 2.0
 _LIST_NEARLY = 3.0
 _LISTS_TRIED = 6
 _WANTED_NEARLY = 3.0
+_DEFINITION_NEARLY = 8.0
+"""One word is little to tell sentences by: what a sentence does with it tells more."""
 _SPACE = re.compile(r"\s+")
 _BETWEEN = re.compile(
     r"^(?P<one>.{1,20}?)(?:和|与|跟|同|以及|及|vs\.?)(?P<other>.{1,20}?)"
@@ -127,10 +129,13 @@ def _with_what_is_wanted_first(
     One about another version of the subject has none that is wanted.
     """
     best = evidence[0]
-    if question.kind not in {"when", "count", "naming"} or _has_what_is_wanted(question, best):
+    if question.kind not in {"when", "count", "naming", "definition"} or _has_what_is_wanted(
+        question, best
+    ):
         return evidence
+    nearly = _DEFINITION_NEARLY if question.kind == "definition" else _WANTED_NEARLY
     for other in evidence:
-        if best.score - other.score > _WANTED_NEARLY:
+        if best.score - other.score > nearly:
             break
         if _names_subject(question, other) and _has_what_is_wanted(question, other):
             return [other, *(one for one in evidence if one is not other)]

@@ -2,13 +2,14 @@
 
 from bot.direct import direct_answer, other_version
 from bot.evidence import Evidence
+from bot.lexicon import Kind
 from bot.naming import other_name
 from bot.question import Question
 from bot.reading import Readings
 from bot.weights import reader_weights
 from corpus.fold import fold
 
-_SENTENCES = frozenset({"list", "compare", "why", "how", "definition", "yes_no"})
+_SENTENCES: frozenset[Kind] = frozenset({"list", "compare", "why", "how", "definition", "yesno"})
 """Kinds of questions that a few words do not answer."""
 _LONGEST = 24
 """Characters of a short answer."""

@@ -26,6 +26,8 @@ from index.gazetteer import Gazetteer
         ("如何打包应用？", "how"),
         ("rkt 是 CoreOS 的吗？", "yesno"),
         ("Docker 是否开源？", "yesno"),
+        ("Docker 是开源的么？", "yesno"),
+        ("CNCF 主攻什么？", "what"),
         ("什么是 Pod？", "definition"),
         ("Borg 是什么？", "definition"),
         ("Borg 的前身", "what"),
