@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if items:
                 _print(name, half, score(reader, items))
     items = [i for i in found["test"] if i.set == "cmrc_trial" and i.answering][: options.limit]
-    _print("cmrc_trial, 繁體", "test", score(reader, [_traditional(item) for item in items]))
+    if items:
+        _print("cmrc_trial, 繁體", "test", score(reader, [_traditional(item) for item in items]))
     _speed(reader)
     return 0
 
