@@ -41,6 +41,6 @@ def _line(hit: Hit, label: str) -> Evidence | None:
     for span in lines(passage.text):
         if passage.text[span.start : span.end].startswith(f"{label}："):
             start, end = passage.start + span.start, passage.start + span.end
-            features: dict[str, float] = {"wanted": 1.0}
+            features: dict[str, float] = {"wanted": 1.0, "subject": 1.0}
             return Evidence(passage, start, end, 0.0, features=features)
     return None
