@@ -58,9 +58,9 @@ def make(tmp_path: Path, segmenter: Segmenter) -> Iterator[Callable[..., Runtime
             "llm_base_url": url,
             "llm_model": "m",
             "llm_api_key": "geheim",
-            "llm_first_token_seconds": 1,
+            "llm_first_token_seconds": 3,
             "llm_gap_seconds": 0.5,
-            "llm_total_seconds": 3,
+            "llm_total_seconds": 6,
             **changed,
         }
         settings = Settings.model_validate(values)
