@@ -352,7 +352,7 @@ def test_nothing_but_the_protocol_is_written_to_standard_output(bundled: Path) -
         assert ran.stdout
         ran.stdin.write("".join(json.dumps(line) + "\n" for line in lines) + "no JSON\n")
         ran.stdin.flush()
-        replies = []
+        replies: list[dict[str, Any]] = []
         while 2 not in [reply.get("id") for reply in replies]:  # its end may drop what is asked
             replies.append(json.loads(ran.stdout.readline()))
         rest, _ = ran.communicate(timeout=60)
