@@ -34,8 +34,10 @@ def with_definition(question: Question, hits: Sequence[Hit], index: HybridIndex)
         return hits
     found = (hit for hit in index.search(question.text, DEPTH) if _in(subject, hit))
     best = next(found, None)
-    others = [hit for hit in hits if best is None or hit.passage != best.passage]
-    return others if best is None else [*others[:1], best, *others[1:]]
+    if best is None:
+        return hits
+    others = [hit for hit in hits if hit.passage != best.passage]
+    return [*others[:1], best, *others[1:]]
 
 
 def _in(subject: str, hit: Hit) -> bool:
