@@ -22,8 +22,8 @@ def in_words_of(index: HybridIndex, question: str) -> str:
     """Return `question` with what no text has replaced by what it may stand for there.
 
     A Latin word one slip away from a single name of the corpus, two from 18 letters on, becomes
-    that name: «dokcer», «Docker». A word of Taiwan or of the mainland becomes the other's, «軟體», «软件», if the corpus
-    has that one. What the corpus knows is never touched.
+    that name: «dokcer», «Docker». A word of Taiwan or of the mainland becomes the other's, «軟體»,
+    «软件», if the corpus has that one. What the corpus knows is never touched.
     """
     said = question
     for word in reversed(index.segmenter.words(question)):
