@@ -248,14 +248,16 @@ def test_a_head_that_is_too_long_or_no_http_is_a_problem_too(port: int) -> None:
 
 def test_clients_that_leave_leave_nothing_behind(runtime: Runtime) -> None:
     with serving(runtime, ping_seconds=0.2) as port:
-        held = [_leave(port, 100) for _ in range(2)]
+        before, after = _leave(port, 100), _leave(port, 100)
+        for _ in range(4):  # a pool makes its threads when it first needs them, and then no more
+            if after[0] > before[0] or after[1] > before[1]:
+                before, after = after, _leave(port, 100)
         metrics = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
         for name, value in (("streams", 0), ("requests_open", 1), ("queue_waiting", 0)):
             assert f"\nwenqu_{name} {value}.0\n" in metrics, name
         assert ask(port).status_code == 200
-    files, threads = (after - before for before, after in zip(*held, strict=True))
-    assert files <= 0
-    assert threads < 10, "one that waits for work may be new; one for each who left would be 100"
+    assert after[0] <= before[0], "files"
+    assert after[1] <= before[1], "threads"
 
 
 def _leave(port: int, times: int) -> tuple[int, int]:
