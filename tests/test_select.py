@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bot.evidence import Evidence
@@ -20,6 +22,8 @@ PC 服务器：切割成虚拟机或容器使用。
 rkt 由 CoreOS 推出。rkt 和 Docker 类似，都能打包应用。rkt 和 Docker 不同的地方在于没有友好功能。
 
 很久以前 rkt 和 Docker 都没有出现。
+
+这一阶段从 2017 年开始。拓展期从 2019 年开始。
 """
 MACHINES = TEXT.index("机器\n")
 DOCUMENT = Document(
@@ -87,3 +91,14 @@ def test_a_comparison_has_what_is_shared_and_what_tells_apart() -> None:
     far = evidence("很久以前 rkt 和 Docker 都没有出现。", 2.0)
     question = asked("compare", "rkt 和 Docker 有什么不同？", "rkt", "docker")
     assert texts(question, alike, unlike, one, far) == [alike.text, unlike.text]
+
+
+def test_a_date_below_another_subject_is_not_the_one_that_is_asked_for() -> None:
+    other = evidence("这一阶段从 2017 年开始。", 9.0)
+    other = replace(other, features={**FEATURES, "wanted": 1.0, "subject": 0.0})
+    right = evidence("拓展期从 2019 年开始。", 8.0)
+    right = replace(right, features={**FEATURES, "wanted": 1.0, "subject": 1.0})
+    question = replace(asked("when", "拓展期从哪一年开始？", "拓展期"), rest=("开始",))
+    assert texts(question, other, right) == [right.text]
+    below = replace(other, features={**other.features, "subject": 1.0})  # its heading says so
+    assert texts(question, below, right)[0] == below.text
