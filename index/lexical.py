@@ -129,7 +129,8 @@ class Lexical:
         total = np.zeros(self.size, np.float32)
         for at in self._places(terms):
             postings = slice(self.bounds[at], self.bounds[at + 1])
-            np.add.at(total, self.rows[postings], self.weights[postings])
+            rows = self.rows[postings].astype(np.intp)  # numpy adds faster by its own kind of index
+            np.add.at(total, rows, self.weights[postings])
         return total
 
     def rarity(self, term: str) -> float:
@@ -156,13 +157,14 @@ class Lexical:
 def _surely_among(scores: Scores, k: int) -> np.float32:
     """Return a score above 0 that no row among the `k` best is below: most rows need no look.
 
-    The k-th highest of the maxima of blocks: at least `k` rows have it or a higher one.
+    The k-th highest of the maxima of blocks: at least `k` rows have it or a higher one. The rows
+    of a block are `blocks` apart: numpy finds such maxima several times faster than of neighbours.
     """
     least: np.float32 = np.nextafter(np.float32(0), np.float32(1))
     blocks = len(scores) // _BLOCK
     if not 0 < k <= blocks:
         return least
-    maxima = scores[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+    maxima = scores[: blocks * _BLOCK].reshape(_BLOCK, blocks).max(axis=0)
     floor: np.float32 = max(least, np.partition(maxima, -k)[-k])
     return floor
 

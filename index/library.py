@@ -36,6 +36,9 @@ from index.store import (
     write_generation,
 )
 
+_DELETED_AT_ONCE = 10_000
+"""SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
@@ -329,13 +332,18 @@ class Library:
     ) -> None:
         this = DocumentRow.collection == self.collection
         with self._database.write() as session:
-            session.execute(delete(DocumentRow).where(this, DocumentRow.id.in_(doomed)))
-            for document_id, rows in fresh.items():
-                if document_id in changed:
-                    session.merge(to_row(self.collection, changed[document_id], len(rows)))
-                else:  # the rules of cutting may be others than they were
-                    one = update(DocumentRow).where(this, DocumentRow.id == document_id)
-                    session.execute(one.values(passages=len(rows)))
+            stale = [*doomed, *changed]
+            for at in range(0, len(stale), _DELETED_AT_ONCE):
+                some = DocumentRow.id.in_(stale[at : at + _DELETED_AT_ONCE])
+                session.execute(delete(DocumentRow).where(this, some))
+            session.add_all(
+                to_row(self.collection, document, len(fresh[document.id]))
+                for document in changed.values()
+            )
+            for document_id in fresh.keys() - changed:
+                # the rules of cutting may be others than they were
+                one = update(DocumentRow).where(this, DocumentRow.id == document_id)
+                session.execute(one.values(passages=len(fresh[document_id])))
             session.merge(CollectionRow(name=self.collection, generation=name, changed_at=now()))
             if self._committing is not None:
                 self._committing(session, report)

@@ -114,4 +114,4 @@ class HybridIndex:
 
 
 def _ranks(rows: NDArray[np.int64]) -> dict[int, int]:
-    return {int(row): rank for rank, row in enumerate(rows, start=1)}
+    return {row: rank for rank, row in enumerate(rows.tolist(), start=1)}
