@@ -3,6 +3,7 @@
 A driver is chosen for PostgreSQL where the URL names none: psycopg, in the extra `postgres`.
 """
 
+import os
 import random
 import sqlite3
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.pool import NullPool
 
 from index.errors import DriverError
 
@@ -70,7 +72,12 @@ def _sqlite(url: URL, connections: int, busy_seconds: float) -> Engine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # what people asked is among the parameters, and errors are logged
     make = partial(create_engine, url, hide_parameters=True)
-    engine = make() if in_memory else make(**_pool(connections))
+    if in_memory:
+        engine = make()
+    elif url.database and not is_writable(Path(url.database)):
+        engine = make(creator=partial(open_to_read, Path(url.database)), poolclass=NullPool)
+    else:
+        engine = make(**_pool(connections))
     event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     event.listen(engine, "begin", partial(_begin_sqlite, busy_seconds))
     return engine
@@ -105,6 +112,22 @@ def _pool(connections: int) -> dict[str, int]:
         "max_overflow": connections,
         "pool_timeout": _POOL_SECONDS,
     }
+
+
+def is_writable(path: Path) -> bool:
+    """Whether an SQLite file can be written; no folder that the process cannot write has one."""
+    return not path.exists() or os.access(path.parent, os.W_OK)
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a file in a folder in which SQLite cannot put its files of locks and of new pages.
+
+    If there are no new pages it is told to do without. Asked each time: who may write can begin to.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    alone = "" if log.exists() and log.stat().st_size else "&immutable=1"
+    where = f"{path.absolute().as_uri()}?mode=ro{alone}"
+    return sqlite3.connect(where, uri=True, check_same_thread=False)
 
 
 def _set_up_sqlite(busy_seconds: float, connection: sqlite3.Connection, _record: object) -> None:

@@ -47,6 +47,7 @@ def figures(*, full: bool, seed: int) -> Iterator[Figure]:
         if can_mount(trial.folder):
             yield change_on_a_small_disk(trial, 50 if full else 10)
             yield questions_on_a_full_disk(trial, served)
+            yield questions_on_a_read_only_disk(trial, served)
 
 
 @contextmanager
@@ -157,6 +158,40 @@ def questions_on_a_full_disk(trial: Trial, serve: Serve) -> Figure:
     return Figure(
         "R8",
         "questions on a full disk",
+        ", ".join(name if held else f"NOT {name}" for name, held in found.items()),
+        held=all(found.values()),
+        seconds=time.monotonic() - started,
+    )
+
+
+def questions_on_a_read_only_disk(trial: Trial, serve: Serve) -> Figure:
+    """Serve a folder that nobody can write, not even root; ask, and try to change documents."""
+    started = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(small_disk(trial.data, _MEGABYTES))
+        shutil.copytree(trial.base, trial.data, dirs_exist_ok=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(trial.data)], check=True)  # noqa: S603, S607
+        url = stack.enter_context(serve(trial.data))
+        client = stack.enter_context(httpx2.Client(base_url=url, timeout=_SECONDS))
+        reply = _ask(client)
+        ready = client.get("/readyz").json()
+        listed = client.get("/api/documents").json()
+        added = client.post("/api/documents", json={"title": "新", "text": "新的石头。"})
+        status, said = trial.attempt("ingest", trial.data)
+    found = {
+        "answered": bool(reply["citations"]),
+        "said not to be kept": reply["turn_id"] is None,
+        "ready": ready["status"] == "ready",
+        "listed": bool(listed["documents"]),
+        "an upload is refused with 503": added.status_code == httpx2.codes.SERVICE_UNAVAILABLE,
+        "the reason is told": added.json()["code"] == "no_permission",
+        "an ingest ends with 1 and one line": status == 1
+        and "数据文件夹" in said
+        and "Traceback" not in said,
+    }
+    return Figure(
+        "R9",
+        "questions and changes on a read-only disk",
         ", ".join(name if held else f"NOT {name}" for name, held in found.items()),
         held=all(found.values()),
         seconds=time.monotonic() - started,
