@@ -37,7 +37,7 @@ from bot.errors import (
     UnknownModelError,
     UnsupportedError,
 )
-from bot.storing import is_full, is_unwritable
+from bot.storing import is_full, is_read_only
 from corpus.errors import ParserError, Trouble, UnreadableSourceError
 from index.errors import (
     BackupError,
@@ -428,7 +428,7 @@ def _(error: DataError) -> Problem:
 def _(error: SQLAlchemyError) -> Problem:
     if is_full(error):
         return problem_of(OSError(errno.ENOSPC, "No space left on device"))
-    if is_unwritable(error):
+    if is_read_only(error):
         return problem_of(OSError(errno.EROFS, "Read-only file system"))
     # what the database said may hold a question or a password: only the kind of error is told
     english = f"the database does not answer: {type(error).__name__}"
@@ -451,6 +451,6 @@ def _(error: OSError) -> Problem:
         detail = "磁盘已满，什么都没有改动。请腾出空间后再试。"
         return Problem("disk_full", 507, "磁盘已满", detail, english)
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        detail = "没有读写的权限。要改动文档，请让运行问渠的用户能写数据文件夹。"
+        detail = "没有读写的权限，请检查运行问渠的用户。数据文件夹不能写时，文档不能改动。"
         return Problem("no_permission", 503, "没有权限", detail, english)
     return Problem("system", 503, "系统错误", f"系统拒绝了操作：{english}。", english)

@@ -7,12 +7,11 @@ _FULL = frozenset([
     "SQLITE_IOERR_SHMSIZE",
     "53100",  # disk_full of PostgreSQL
 ])  # fmt: skip
-_READ_ONLY = frozenset([
-    "SQLITE_READONLY",
-    "SQLITE_READONLY_DIRECTORY",
+_READ_ONLY = frozenset(["SQLITE_READONLY", "SQLITE_READONLY_DIRECTORY"])
+_UNWRITABLE = _FULL | _READ_ONLY | {
     "SQLITE_READONLY_DBMOVED",
     "25006",  # read_only_sql_transaction of PostgreSQL
-])  # fmt: skip
+}  # fmt: skip
 
 
 def is_full(error: SQLAlchemyError) -> bool:
@@ -22,7 +21,12 @@ def is_full(error: SQLAlchemyError) -> bool:
 
 def is_unwritable(error: SQLAlchemyError) -> bool:
     """Whether nothing can be written now, be it for want of room or of permission."""
-    return _code(error) in _FULL | _READ_ONLY
+    return _code(error) in _UNWRITABLE
+
+
+def is_read_only(error: SQLAlchemyError) -> bool:
+    """Whether the folder of the database may not be written."""
+    return _code(error) in _READ_ONLY
 
 
 def _code(error: SQLAlchemyError) -> str:

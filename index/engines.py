@@ -67,17 +67,15 @@ def engine_of(url: str, connections: int = 10, busy_seconds: float = BUSY_SECOND
 
 
 def _sqlite(url: URL, connections: int, busy_seconds: float) -> Engine:
-    in_memory = not url.database
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # what people asked is among the parameters, and errors are logged
     make = partial(create_engine, url, hide_parameters=True)
-    if in_memory:
+    if not url.database:
         engine = make()
-    elif url.database and not is_writable(Path(url.database)):
-        engine = make(creator=partial(open_to_read, Path(url.database)), poolclass=NullPool)
-    else:
+    elif is_writable(path := Path(url.database)):
+        path.parent.mkdir(parents=True, exist_ok=True)
         engine = make(**_pool(connections))
+    else:
+        engine = make(creator=partial(open_to_read, path), poolclass=NullPool)
     event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     event.listen(engine, "begin", partial(_begin_sqlite, busy_seconds))
     return engine
@@ -115,7 +113,7 @@ def _pool(connections: int) -> dict[str, int]:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether an SQLite file can be written; no folder that the process cannot write has one."""
+    """Whether an SQLite file can be made or written: it needs others beside it, in its folder."""
     return not path.exists() or os.access(path.parent, os.W_OK)
 
 

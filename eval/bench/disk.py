@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,7 +109,8 @@ def full_at_operations(trial: Trial, count: int | None, seed: int) -> Figure:
 def change_on_a_small_disk(trial: Trial, megabytes: int) -> Figure:
     """Add more documents than a disk has room for."""
     started = time.monotonic()
-    with small_disk(trial.data, _MEGABYTES if megabytes > _MEGABYTES else _SMALL):
+    size = _MEGABYTES if megabytes > _MEGABYTES else _SMALL
+    with small_disk(trial.data, size):
         shutil.copytree(trial.base, trial.data, dirs_exist_ok=True)
         more = trial.folder / "more"
         large = more / "large"
@@ -122,7 +123,7 @@ def change_on_a_small_disk(trial: Trial, megabytes: int) -> Figure:
         wrong = _wrong(trial, trial.data, status, said)
     return Figure(
         "R8",
-        f"{megabytes} MB of documents on a disk of {_MEGABYTES}",
+        f"{megabytes} MB of documents on a disk of {size}",
         wrong or said.strip().splitlines()[-1],
         held=not wrong,
         seconds=time.monotonic() - started,
@@ -155,13 +156,7 @@ def questions_on_a_full_disk(trial: Trial, serve: Serve) -> Figure:
         "kept again once there is room": bool(last["turn_id"]),
         "the conversation is what was said to be kept": len(kept) == 2,  # noqa: PLR2004
     }
-    return Figure(
-        "R8",
-        "questions on a full disk",
-        ", ".join(name if held else f"NOT {name}" for name, held in found.items()),
-        held=all(found.values()),
-        seconds=time.monotonic() - started,
-    )
+    return _told("R8", "questions on a full disk", found, started)
 
 
 def questions_on_a_read_only_disk(trial: Trial, serve: Serve) -> Figure:
@@ -189,13 +184,13 @@ def questions_on_a_read_only_disk(trial: Trial, serve: Serve) -> Figure:
         and "数据文件夹" in said
         and "Traceback" not in said,
     }
-    return Figure(
-        "R9",
-        "questions and changes on a read-only disk",
-        ", ".join(name if held else f"NOT {name}" for name, held in found.items()),
-        held=all(found.values()),
-        seconds=time.monotonic() - started,
-    )
+    return _told("R9", "questions and changes on a read-only disk", found, started)
+
+
+def _told(case: str, what: str, found: Mapping[str, bool], started: float) -> Figure:
+    """Return what held, by name, as one figure."""
+    said = ", ".join(name if held else f"NOT {name}" for name, held in found.items())
+    return Figure(case, what, said, all(found.values()), time.monotonic() - started)
 
 
 def _wrong(trial: Trial, data: Path, status: int, said: str) -> str:
