@@ -91,3 +91,10 @@ def test_the_best_of_many_are_those_that_sorting_all_would_give(size: int, k: in
     scores = np.where(steps < 10, 0, steps).astype(np.float32)
     ranked = sorted(np.flatnonzero(scores), key=lambda row: (-scores[row], row))
     assert best(scores, k).tolist() == ranked[:k]
+
+
+@pytest.mark.parametrize("k", [1, 2, 50, 78])
+def test_the_best_of_many_that_all_differ_are_found_wherever_they_stand(k: int) -> None:
+    scores = np.random.default_rng(k).permutation(5000).astype(np.float32)
+    for given in (scores, np.sort(scores), np.sort(scores)[::-1]):
+        assert best(given, k).tolist() == np.argsort(-given)[:k].tolist()
