@@ -13,6 +13,8 @@ from bot.ordinals import ordinal_in
 from bot.question import Question
 from corpus.document import Document, Passage
 from corpus.fold import fold
+from corpus.opening import is_opening_line
+from corpus.words import names
 
 SENTENCES = 3
 """At most, outside lists."""
@@ -148,10 +150,16 @@ def _has_what_is_wanted(question: Question, evidence: Evidence) -> bool:
 
 
 def _is_about_subject(question: Question, evidence: Evidence) -> bool:
-    """Whether the sentence names the subject or, where more is asked of it, stands below it."""
-    if question.rest:
-        return evidence.features["subject"] > 0
-    return not question.subjects or _names_subject(question, evidence)
+    """Whether the sentence names the subject or, where more is asked of it, stands below it.
+
+    A date below the subject may still be that of another thing, or of the text.
+    """
+    if not question.subjects or _names_subject(question, evidence):
+        return not question.rest or evidence.features["subject"] > 0
+    of_another = question.kind == "when" and (
+        bool(names(evidence.text)) or is_opening_line(evidence.text)
+    )
+    return bool(question.rest) and evidence.features["subject"] > 0 and not of_another
 
 
 def _names_subject(question: Question, evidence: Evidence) -> bool:
@@ -205,9 +213,9 @@ def _sides(question: Question, evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _compared(question: Question) -> Sequence[str]:
     """Return the things compared: names the corpus knows, or what stands on both sides of «和»."""
-    for names in (question.subjects, question.names):
-        if len(names) > 1:
-            return names
+    for known in (question.subjects, question.names):
+        if len(known) > 1:
+            return known
     found = _BETWEEN.search(fold(question.text))
     return [side.strip() for side in found.group("one", "other")] if found else question.names
 

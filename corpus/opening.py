@@ -36,6 +36,11 @@ def opening_lines(metadata: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def is_opening_line(text: str) -> bool:
+    """Whether a line is one of `opening_lines`: about the text itself, not what it tells of."""
+    return text.startswith(tuple(f"{label}：" for label, _ in _LABELS))
+
+
 def readable_date(written: str) -> str:
     """Write a date the Chinese way, with the original after it unless it says the same.
 

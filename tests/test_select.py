@@ -23,6 +23,8 @@ rkt 由 CoreOS 推出。rkt 和 Docker 类似，都能打包应用。rkt 和 Doc
 
 很久以前 rkt 和 Docker 都没有出现。
 
+发布日期：2026年11月24日
+
 这一阶段从 2017 年开始。拓展期从 2019 年开始。
 """
 MACHINES = TEXT.index("机器\n")
@@ -102,3 +104,16 @@ def test_a_date_below_another_subject_is_not_the_one_that_is_asked_for() -> None
     assert texts(question, other, right) == [right.text]
     below = replace(other, features={**other.features, "subject": 1.0})  # its heading says so
     assert texts(question, below, right)[0] == below.text
+
+
+@pytest.mark.parametrize("sentence", ["rkt 由 CoreOS 推出。", "发布日期：2026年11月24日"])
+def test_a_date_of_another_thing_or_of_the_text_is_not_the_one_that_is_asked_for(
+    sentence: str,
+) -> None:
+    other = evidence(sentence, 9.0)
+    other = replace(other, features={**FEATURES, "wanted": 1.0})  # its heading names the subject
+    right = evidence("拓展期从 2019 年开始。", 8.0)
+    right = replace(right, features={**FEATURES, "wanted": 1.0})
+    question = replace(asked("when", "拓展期从哪一年开始？", "拓展期"), rest=("开始",))
+    assert texts(question, other, right) == [right.text]
+    assert texts(question, other)[0] == sentence
